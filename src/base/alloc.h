@@ -27,7 +27,7 @@ char *xvasprintf(const char *format, va_list args)
 #define array_grow(array, count, capacity)                                                         \
     do {                                                                                           \
         if ((count) == (capacity)) {                                                               \
-            (capacity) = (capacity) ? (capacity) * 2 : 8;                                          \
+            (capacity) = (capacity) ? (capacity)*2 : 8;                                            \
             (array) = xrealloc((array), (capacity), sizeof(*(array)));                             \
         }                                                                                          \
     } while (0)

@@ -47,8 +47,7 @@ int error_errno(struct error *err, int code, const char *format, ...)
     va_start(args, format);
     what = xvasprintf(format, args);
     va_end(args);
-    return error_fill(err, code, ERROR_KIND_FAILED,
-                      xasprintf("%s: %s", what, strerror(code)));
+    return error_fill(err, code, ERROR_KIND_FAILED, xasprintf("%s: %s", what, strerror(code)));
 }
 
 int error_input(struct error *err, const char *format, ...)

@@ -26,7 +26,10 @@ struct error {
     char *hint;           /* owned; what to do about it, or NULL */
 };
 
-#define ERROR_INIT {.code = 0}
+#define ERROR_INIT                                                                                 \
+    {                                                                                              \
+        .code = 0                                                                                  \
+    }
 
 /**
  * error_set() - Fill an error

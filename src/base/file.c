@@ -220,7 +220,8 @@ int dir_make_private(const char *path, struct error *err)
     if (lstat(path, &st) < 0)
         return error_errno(err, errno, "%s", path);
     if (!S_ISDIR(st.st_mode))
-        return error_set(err, ENOTDIR, "%s: is not a folder, and labctl keeps its files there", path);
+        return error_set(err, ENOTDIR, "%s: is not a folder, and labctl keeps its files there",
+                         path);
     if (st.st_uid != geteuid()) {
         r = error_set(err, EPERM, "%s: belongs to user %u, not to you (%u)", path, st.st_uid,
                       geteuid());

@@ -13,12 +13,13 @@
  * @ret_data: caller frees; a zero byte follows the @ret_size bytes. */
 int file_read(const char *path, size_t limit, char **ret_data, size_t *ret_size, struct error *err);
 
-/* file_write_atomic() - Write beside, fsync, rename: readers see the old or the new file, never a part. */
+/* file_write_atomic() - Write beside, fsync, rename: readers see the old or the new file, never a
+ * part. */
 int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode,
                       struct error *err);
 
-/* file_copy_sparse() - New file @to from the open file @from_fd: by reflink where the file system can, else
- * data extents only. Fails if @to exists. On failure nothing is left. */
+/* file_copy_sparse() - New file @to from the open file @from_fd: by reflink where the file system
+ * can, else data extents only. Fails if @to exists. On failure nothing is left. */
 int file_copy_sparse(int from_fd, const char *to, mode_t mode, struct error *err);
 
 /* write_all() - Write every byte to a blocking descriptor. Return: 0 or -errno */
@@ -27,11 +28,13 @@ int write_all(int fd, const void *data, size_t size);
 /* dir_make() - Make a folder and its parents (0755); fine if there. */
 int dir_make(const char *path, struct error *err);
 
-/* dir_make_private() - Make a folder with mode 0700 (parents as dir_make()); if it is there it must be a real
- * folder of the caller's own with no access for others, else an error that says whose it is. */
+/* dir_make_private() - Make a folder with mode 0700 (parents as dir_make()); if it is there it must
+ * be a real folder of the caller's own with no access for others, else an error that says whose it
+ * is. */
 int dir_make_private(const char *path, struct error *err);
 
-/* dir_remove_tree() - Remove a folder and all below it, never following links. Fine if it is not there. */
+/* dir_remove_tree() - Remove a folder and all below it, never following links. Fine if it is not
+ * there. */
 int dir_remove_tree(const char *path, struct error *err);
 
 /* path_join() - "a" + "b" → "a/b"; an absolute @name wins. Caller frees. */

@@ -30,8 +30,9 @@ static int read_stat(pid_t pid, char *ret_state, uint64_t *ret_start)
     if (file_read(path, 4096, &data, NULL, NULL) < 0)
         return -ESRCH;
     at = strrchr(data, ')');
-    if (!at || sscanf(at, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-                          "%*d %*d %" SCNu64,
+    if (!at || sscanf(at,
+                      ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+                      "%*d %*d %" SCNu64,
                       ret_state, ret_start) != 2)
         return -ESRCH;
     return 0;

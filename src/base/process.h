@@ -17,7 +17,8 @@ struct process_id {
 /* process_identify() - Read the start time of a living process. */
 int process_identify(pid_t pid, struct process_id *ret_id, struct error *err);
 
-/* process_open() - A pidfd for exactly that process. Return: descriptor, -ESRCH if it is gone (or a zombie) */
+/* process_open() - A pidfd for exactly that process. Return: descriptor, -ESRCH if it is gone (or a
+ * zombie) */
 int process_open(const struct process_id *id);
 
 /* process_alive() - True if exactly that process lives (a zombie does not). */
@@ -26,5 +27,6 @@ bool process_alive(const struct process_id *id);
 /* pidfd_signal() - Send a signal through a pidfd. Return: 0 or -errno */
 int pidfd_signal(int pidfd, int signal_number);
 
-/* process_boot_id() - The kernel's random id of this boot, 36 characters. Caller frees; NULL if unreadable. */
+/* process_boot_id() - The kernel's random id of this boot, 36 characters. Caller frees; NULL if
+ * unreadable. */
 char *process_boot_id(void);

@@ -75,8 +75,8 @@ int socket_listen(const char *path, int type, struct error *err)
     if (fd < 0)
         return error_errno(err, errno, "socket");
     /* fchmod() before bind() sets the mode that the file is born with. */
-    if (fchmod(fd, 0600) < 0 ||
-        bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 128) < 0)
+    if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(fd, 128) < 0)
         return error_errno(err, errno, "%s: listen", path);
     return steal_fd(&fd);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* The child is made with all signals blocked, so that no handler of the parent runs in it. Between fork
- * and exec only async-signal-safe calls are made. Its descriptors are first copied above all target
- * numbers, then dup2()ed down, so that a mapping like 3→4, 4→3 works; everything else is closed by
- * close_range(). Failure travels back through a CLOEXEC pipe as an errno. */
+/* The child is made with all signals blocked, so that no handler of the parent runs in it. Between
+ * fork and exec only async-signal-safe calls are made. Its descriptors are first copied above all
+ * target numbers, then dup2()ed down, so that a mapping like 3→4, 4→3 works; everything else is
+ * closed by close_range(). Failure travels back through a CLOEXEC pipe as an errno. */
 
 #include "base/spawn.h"
 
@@ -41,7 +41,8 @@ static int child_fds(const struct spawn_options *options, int *status_fd)
     if (moved < 0)
         return -errno;
     *status_fd = moved;
-    /* @copies lives on the child's own stack; 512 covers a node with every NIC a machine can have. */
+    /* @copies lives on the child's own stack; 512 covers a node with every NIC a machine can have.
+     */
     int copies[512];
 
     if (options->fd_count > ARRAY_SIZE(copies))
@@ -60,7 +61,8 @@ static int child_fds(const struct spawn_options *options, int *status_fd)
     for (size_t i = 0; i < options->fd_count; i++)
         if (dup2(copies[i], options->fds[i].to) < 0)
             return -errno;
-    /* Close what is neither wanted nor the status pipe; numbers below @above that are not targets too. */
+    /* Close what is neither wanted nor the status pipe; numbers below @above that are not targets
+     * too. */
     for (int fd = 3; fd < above; fd++) {
         bool wanted = false;
 

@@ -15,21 +15,22 @@ struct spawn_fd {
 };
 
 struct spawn_options {
-    const char *const *argv;    /* NULL-terminated; argv[0] is looked up in PATH if it has no slash */
+    const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH if it has no slash */
     const struct spawn_fd *fds; /* descriptors the child gets; 0, 1, 2 not listed are /dev/null */
     size_t fd_count;
-    const char *dir; /* working folder, or NULL */
+    const char *dir;  /* working folder, or NULL */
     bool new_session; /* setsid(): outlives the terminal and its ^C */
 };
 
-/* spawn() - Start a program. An exec failure is reported here (-ENOENT etc.), not as an exit status.
+/* spawn() - Start a program. An exec failure is reported here (-ENOENT etc.), not as an exit
+ * status.
  * @ret_pid:	Child; the caller reaps it
  * @ret_pidfd:	May be NULL; else a pidfd, caller closes
  * Return: 0 or -errno */
 int spawn(const struct spawn_options *options, pid_t *ret_pid, int *ret_pidfd, struct error *err);
 
 /* spawn_run() - Run a program to its end and collect what it prints.
- * @ret_output:	May be NULL; else stdout and stderr together (at most 1 MiB kept), caller frees; set on success
- *		and on a non-zero exit
- * Return: exit status (128 + signal if killed), or -errno if it could not run */
+ * @ret_output:	May be NULL; else stdout and stderr together (at most 1 MiB kept), caller frees; set
+ *on success and on a non-zero exit Return: exit status (128 + signal if killed), or -errno if it
+ *could not run */
 int spawn_run(const char *const *argv, char **ret_output, struct error *err);

@@ -13,7 +13,10 @@ struct strbuf {
     size_t capacity;
 };
 
-#define STRBUF_INIT {.data = NULL}
+#define STRBUF_INIT                                                                                \
+    {                                                                                              \
+        .data = NULL                                                                               \
+    }
 
 void strbuf_append(struct strbuf *buf, const void *data, size_t size);
 void strbuf_puts(struct strbuf *buf, const char *text);

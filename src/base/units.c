@@ -49,9 +49,9 @@ static const struct unit duration_units[] = {
 };
 
 static const struct unit rate_units[] = {
-    {"bit", 1},           {"kbit", 1000},        {"Kbit", 1000},
-    {"Mbit", 1000000},    {"Gbit", 1000000000},  {"Tbit", 1000000000000},
-    {"bps", 1},           {"kbps", 1000},        {"Mbps", 1000000},
+    {"bit", 1},           {"kbit", 1000},          {"Kbit", 1000},
+    {"Mbit", 1000000},    {"Gbit", 1000000000},    {"Tbit", 1000000000000},
+    {"bps", 1},           {"kbps", 1000},          {"Mbps", 1000000},
     {"Gbps", 1000000000}, {"Tbps", 1000000000000},
 };
 

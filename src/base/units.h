@@ -10,7 +10,8 @@
 
 /* "256M", "1G", "64k", "1048576": binary multiples (K, M, G, T, optional iB or B). Bytes. */
 int units_parse_size(const char *text, uint64_t *ret_bytes, struct error *err);
-/* "50ms", "1.5s", "10us", "100ns", "2m", "1h". A bare 0 is allowed, other bare numbers are not. Nanoseconds. */
+/* "50ms", "1.5s", "10us", "100ns", "2m", "1h". A bare 0 is allowed, other bare numbers are not.
+ * Nanoseconds. */
 int units_parse_duration(const char *text, uint64_t *ret_ns, struct error *err);
 /* "10Mbit", "1.5Gbit", "64kbit", "9600bit" (decimal multiples). Bits per second, at least 1. */
 int units_parse_rate(const char *text, uint64_t *ret_bits_per_s, struct error *err);

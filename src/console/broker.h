@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+/* One serial port of one node, shared. Runs in the engine's event loop, never blocks: the guest's
+ * side is always drained; each client has a bounded backlog and is cut off (with a notice) when it
+ * overruns it. QEMU itself writes the record (logfile); the broker keeps a ring of the last bytes
+ * for replay. */
+
+#include <regex.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/error.h"
+
+struct console;
+
+struct console_options {
+    const char *name;     /* "r1" or "r1:1", for notices */
+    size_t ring_bytes;    /* replay ring, allocated as it fills; 0: 64 KiB */
+    size_t backlog_bytes; /* per client; 0: 256 KiB */
+};
+
+int console_new(sd_event *event, const struct console_options *options,
+                struct console **ret_console, struct error *err);
+void console_free(struct console *console); /* closes all clients */
+
+/* console_open() - The guest's serial socket is connected. @fd: ownership taken, made non-blocking.
+ */
+int console_open(struct console *console, int fd, struct error *err);
+/* console_close() - The guest is gone; clients stay attached, are told, and see the next start. */
+void console_close(struct console *console, const char *why);
+
+enum console_mode { CONSOLE_SHARED, CONSOLE_READ_ONLY, CONSOLE_EXCLUSIVE };
+struct console_attach {
+    enum console_mode mode;
+    size_t replay_bytes; /* most bytes of the ring to replay; SIZE_MAX: all */
+    const char *who;     /* for notices: "ann (pts/3)" */
+};
+/* console_attach() - A client's connection now speaks console/frames.h. @fd: ownership taken. */
+int console_attach(struct console *console, int fd, const struct console_attach *attach,
+                   struct error *err);
+/* console_clients() - How many are attached. */
+size_t console_clients(const struct console *console);
+
+/* console_write() - Queue bytes for the guest (bounded: -ENOBUFS beyond 64 KiB; -ENOTCONN without
+ * guest). */
+int console_write(struct console *console, const void *data, size_t size, struct error *err);
+/* console_last_line() - The last non-empty line, escapes stripped and escaped for display; owned by
+ * the console. */
+const char *console_last_line(const struct console *console);
+/* console_tail() - The last @lines lines, escaped, newline between. Caller frees. For errors that
+ * quote the console. */
+char *console_tail(const struct console *console, unsigned lines);
+/* console_received() - Bytes the guest has sent so far; last_ns: CLOCK_MONOTONIC of the last one.
+ */
+uint64_t console_received(const struct console *console, uint64_t *ret_last_ns);
+
+/* console_expect() - Call back once a console line (or the unfinished last one) matches an ERE (see
+ * appliance_pattern()). Lines are stripped of escapes and CR. Looks at output from now on. One rule
+ * at a time; NULL @rule cancels.
+ * @rule: compiled regex, must live until called back or cancelled */
+typedef void console_expect_fn(struct console *console, void *data);
+int console_expect(struct console *console, const regex_t *rule, console_expect_fn *fn, void *data);
+
+/* console_exec() - Type a command, collect what it prints up to the prompt, strip echo and prompt.
+ * Works while people watch: their typing is held back meanwhile. One at a time (-EBUSY). */
+struct console_exec {
+    const char *command;   /* one line */
+    const regex_t *prompt; /* matches the unfinished last line */
+    const regex_t *error;  /* or NULL: an output line that matches means status 1 */
+    const char
+        *status; /* command typed afterwards whose output is the status ("echo $?"), or NULL */
+    uint64_t timeout_ns;
+};
+/* @output: what the command printed (lines end with \n, no CR), valid during the call; @status: -1
+ * with @err on timeout or a dead guest */
+typedef void console_exec_fn(struct console *console, const char *output, size_t size, int status,
+                             struct error *err, void *data);
+int console_exec(struct console *console, const struct console_exec *exec, console_exec_fn *fn,
+                 void *data, struct error *err);

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+/* The engine's handle on the fabric process: the only one that touches interfaces. It lives in the
+ * lab's own (user and) network namespace, listens on a seqpacket unix socket in the run folder,
+ * outlives a killed engine, and answers one request at a time. Calls here block until the answer
+ * comes (at most 30 s). */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/process.h"
+#include "netfabric/plan.h"
+
+struct fabric;
+
+/* fabric_start() - Start labctl-fabric (found by paths_helper()) listening on @socket_path and
+ * connect to it.
+ * @log_fd:	Where its stderr goes, -1: /dev/null
+ * Without root it makes a user and a network namespace, as root a network namespace alone. Errors
+ * carry a hint: user namespaces refused (sysctl, chroot), /dev/net/tun missing or not permitted,
+ * classifier missing, … */
+int fabric_start(const char *socket_path, int log_fd, struct fabric **ret_fabric,
+                 struct error *err);
+
+/* fabric_connect() - Connect to a fabric process that is already there. */
+int fabric_connect(const char *socket_path, struct fabric **ret_fabric, struct error *err);
+
+/* fabric_close() - Forget the handle; the process goes on. */
+void fabric_close(struct fabric *fabric);
+
+/* fabric_process() - Which process it is. */
+struct process_id fabric_process(const struct fabric *fabric);
+
+/* fabric_fd() - Readable or hung up when the process died; for the engine's event loop. */
+int fabric_fd(const struct fabric *fabric);
+
+/* fabric_apply() - Bring the kernel to the plan: make what is missing, remove what is not in it,
+ * change what differs. In batches of netlink messages. All or nothing: on failure the state before
+ * is restored. */
+int fabric_apply(struct fabric *fabric, const struct fabric_plan *plan, struct error *err);
+
+/* fabric_taps() - Descriptors of one node's taps, in NIC order, ready for QEMU
+ * (IFF_TAP|IFF_NO_PI|IFF_VNET_HDR). The fabric keeps its own copies, so a tap outlives the QEMU
+ * that used it. @ret_fds: room for all of the node's NICs; caller owns. */
+int fabric_taps(struct fabric *fabric, const struct fabric_plan *plan, size_t node, int *ret_fds,
+                struct error *err);
+
+/* fabric_spawn() - Run a helper program inside the namespaces (a capture worker, slirp4netns).
+ * @argv:	NULL-terminated, argv[0] an absolute path
+ * @fds:	Passed as descriptors 0, 1, 2, 3, …, @fd_count of them (at least 3)
+ * @ret_pid:	Its pid as seen here; the fabric reaps it
+ * @ret_pidfd:	Caller closes; readable when it ended */
+int fabric_spawn(struct fabric *fabric, const char *const *argv, const int *fds, size_t fd_count,
+                 pid_t *ret_pid, int *ret_pidfd, struct error *err);
+
+/* fabric_stop() - End the process and wait for it: with it go namespace, taps and links. Frees the
+ * handle, also on failure. */
+int fabric_stop(struct fabric *fabric, struct error *err);
+
+/* fabric_probe() - Prove in a throw-away namespace what labs need. Each item names the thing,
+ * whether it works, how it is known, and what to do if not. For labctl doctor. */
+struct fabric_probe {
+    const char *name; /* "user namespaces", "tun", "bridge", "redirect", "group_fwd_mask", "packet
+                         socket", … */
+    bool works;
+    char *detail; /* owned */
+    char *mend;   /* owned, NULL if nothing to do */
+};
+int fabric_probe(struct fabric_probe **ret_probes, size_t *ret_count, struct error *err);
+void fabric_probe_free(struct fabric_probe *probes, size_t count);

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+/* From a YAML file to a struct topology, with every fault of the file reported at once. */
+
+#include "topology/model.h"
+
+/* What the reader must know of an image; asked of the caller so that this folder needs no
+ * appliances. */
+struct image_facts {
+    unsigned nic_count;    /* NICs of a node that says nothing */
+    unsigned nic_max;      /* most that a node may ask for */
+    uint64_t memory_least; /* bytes; less is refused */
+    unsigned mtu_max;      /* largest frame payload of its NIC model */
+};
+
+struct image_source {
+    void *data;
+    /* facts() - Return: 0, -ENOENT no such image, or -errno with @err filled (image broken). */
+    int (*facts)(void *data, const char *image, struct image_facts *ret_facts, struct error *err);
+    /* port() - Index of the NIC that @port names for that image (ethN is always understood), or -1.
+     */
+    int (*port)(void *data, const char *image, const char *port);
+    /* names() - NULL-terminated names of the images there are, for suggestions; owned by the
+     * source. */
+    const char *const *(*names)(void *data);
+};
+
+struct diagnostic {
+    struct location at;
+    char *text; /* one line, ready to print after FILE:LINE:COL: */
+};
+
+struct diagnostics {
+    struct diagnostic *items; /* sorted by place */
+    size_t count;
+};
+
+void diagnostics_done(struct diagnostics *diagnostics);
+
+/* topology_read() - Read and check a topology file.
+ * @path:	File, at most 4 MiB; config paths in it are relative to its folder
+ * @images:	Where to ask about images; NULL skips what depends on them (endpoints must then be
+ * ethN)
+ * @ret_topology: Set only on success
+ * @diagnostics: Initialised by the caller to zero; every fault found, at most 200
+ * Return: 0; -EINVAL with at least one diagnostic; other -errno with @err filled when the file
+ * cannot be read at all */
+int topology_read(const char *path, const struct image_source *images,
+                  struct topology **ret_topology, struct diagnostics *diagnostics,
+                  struct error *err);
+
+/* topology_parse() - The same from memory (@data of @size bytes); @path only names it. */
+int topology_parse(const char *path, const char *data, size_t size,
+                   const struct image_source *images, struct topology **ret_topology,
+                   struct diagnostics *diagnostics, struct error *err);
