@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Run as root at every boot, after eth0 is there.
+ip address replace 10.1.0.10/24 dev eth0
+ip route replace default via 10.1.0.1
+ip -6 address replace 2001:db8:1::10/64 dev eth0 nodad
+ip -6 route replace default via 2001:db8:1::1
