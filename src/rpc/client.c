@@ -175,7 +175,7 @@ static int64_t now_ms(void)
 }
 
 /**
- * receive() - Wait for bytes and read them
+ * receive() - Wait for bytes and read them, at most to the end of a line
  * @client:	Client
  * @deadline:	By now_ms(), negative for none
  * @err:	Error to fill
@@ -186,7 +186,7 @@ static int receive(struct rpc_client *client, int64_t deadline, struct error *er
 {
     struct pollfd wait = {.fd = client->fd, .events = POLLIN};
     int64_t left = deadline < 0 ? -1 : deadline - now_ms();
-    char chunk[16384];
+    char chunk[16384], *newline;
     ssize_t n;
     int r = poll(&wait, 1, deadline < 0 ? -1 : left > 0 ? (int)left : 0);
 
@@ -194,7 +194,12 @@ static int receive(struct rpc_client *client, int64_t deadline, struct error *er
         return errno == EINTR ? -EINTR : hung_up(err, errno);
     if (r == 0)
         return -ETIMEDOUT;
-    n = recv(client->fd, chunk, sizeof(chunk), 0);
+    /* Never beyond the line: what follows an upgrading answer is not ours to read. */
+    n = recv(client->fd, chunk, sizeof(chunk), MSG_PEEK);
+    if (n > 0) {
+        newline = memchr(chunk, '\n', (size_t)n);
+        n = recv(client->fd, chunk, newline ? (size_t)(newline - chunk) + 1 : (size_t)n, 0);
+    }
     if (n < 0)
         return errno == EINTR ? -EINTR : hung_up(err, errno);
     if (n == 0)

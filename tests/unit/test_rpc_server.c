@@ -76,6 +76,8 @@ static void on_upgraded(int fd, void *data)
     struct fixture *f = data;
 
     f->upgraded = fd;
+    if (fd >= 0)
+        (void)send(fd, "first", 5, MSG_NOSIGNAL); /* right behind the answer */
 }
 
 static void do_upgrade(struct rpc_call *call, json_t *params, void *data)
@@ -370,7 +372,7 @@ static void test_upgrade(void **state)
 
     request(fd, 1, "upgrade");
     got = drain(f, fd, NULL);
-    assert_string_equal(got, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"node\":\"r1\"}}\n");
+    assert_string_equal(got, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"node\":\"r1\"}}\nfirst");
     free(got);
     assert_true(f->upgraded >= 0);
     assert_int_equal(rpc_server_clients(f->server), 0);
@@ -695,6 +697,7 @@ static void client_upgrades(struct rpc_client *client)
     json_decref(result);
     fd = rpc_client_steal(client, &rest, &size);
     check(size == 0);
+    check(recv(fd, raw, 5, MSG_WAITALL) == 5 && memcmp(raw, "first", 5) == 0);
     check(send(fd, "hello", 5, 0) == 5);
     check(recv(fd, raw, 1, 0) == 0 || errno == ECONNRESET); /* the test's end closes it */
     free(rest);
