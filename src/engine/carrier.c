@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* Carrier is true: a NIC of a running guest is up only if a cable is in, the cable is not cut and the node
+ * at its other end runs. On a LAN segment the segment is the other end, and it always runs. QEMU is told by
+ * set_link, and only of changes. */
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "engine/lab_priv.h"
+
+bool carrier_wanted(const struct lab *lab, size_t node, unsigned nic)
+{
+    const struct topology *topology = lab->topology;
+
+    for (size_t i = 0; i < topology->link_count; i++) {
+        const struct link *link = &topology->links[i];
+
+        for (unsigned end = 0; end < 2; end++)
+            if (link->ends[end].node == node && link->ends[end].nic == nic)
+                return !lab->links[i].down && node_is_running(&lab->nodes[link->ends[!end].node]);
+    }
+    for (size_t i = 0; i < topology->lan_count; i++)
+        for (size_t j = 0; j < topology->lans[i].end_count; j++)
+            if (topology->lans[i].ends[j].node == node && topology->lans[i].ends[j].nic == nic)
+                return true;
+    return false;
+}
+
+void carrier_update(struct lab *lab)
+{
+    for (size_t i = 0; i < lab->topology->node_count; i++) {
+        struct node_run *node = &lab->nodes[i];
+
+        /* A node about to run is told before its guest can look. */
+        if (!node->launched || (!node_is_running(node) && node->state != NODE_STARTING))
+            continue;
+        for (unsigned nic = 0; nic < node->spec->nics; nic++) {
+            bool wanted = carrier_wanted(lab, i, nic);
+            json_t *args;
+
+            if (node->carrier[nic] == wanted)
+                continue;
+            node->carrier[nic] = wanted;
+            args = json_pack("{s:o, s:b}", "name", json_sprintf("nic%u", nic), "up", wanted);
+            if (qmp_execute(node->qmp, "set_link", args, NULL, NULL, NULL) < 0)
+                log_warning("%s: carrier of NIC %u could not be set", node->spec->name, nic);
+        }
+    }
+}
+
+int link_set_down(struct lab *lab, size_t link, bool down, struct error *err)
+{
+    int r;
+
+    if (lab->links[link].down == down)
+        return 0;
+    if (!lab->fabric)
+        return error_set(err, ENOTCONN, "the fabric process is gone");
+    lab->plan->links[link].cut = down;
+    r = fabric_apply(lab->fabric, lab->plan, err);
+    if (r < 0) {
+        lab->plan->links[link].cut = !down;
+        return error_prefix(err, "link '%s'", lab->topology->links[link].name);
+    }
+    lab->links[link].down = down;
+    carrier_update(lab);
+    lab_event(lab, "link", NULL, "link '%s' %s", lab->topology->links[link].name,
+              down ? "down" : "up");
+    lab_changed(lab);
+    return 0;
+}

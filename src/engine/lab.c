@@ -1,0 +1,739 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* The lab as a whole: going up, going down, and what one node's change means for the rest.
+ *
+ * Calls that take time are waiters: a goal over a set of nodes. lab_changed() marks the lab as changed; once per turn of
+ * the event loop, after all that happened in it was taken in, on_settled() saves the state, starts
+ * what can be started and answers the waiters whose goal is reached or out of reach. So no caller is
+ * ever re-entered, and a burst of changes costs one pass.
+ *
+ * A failed `up` is a `down` whose answer is the failure. Down is finished when no QEMU and no
+ * capture worker is left: then the fabric ends, the run folder goes, the answers are sent and the
+ * event loop ends. */
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/paths.h"
+#include "base/socket.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "engine/lab_priv.h"
+
+#define PROGRESS_PERIOD_US 200000
+
+static const char *const node_state_names[] = {
+    [NODE_STOPPED] = "stopped",   [NODE_QUEUED] = "starting", [NODE_STARTING] = "starting",
+    [NODE_BOOTING] = "booting",   [NODE_READY] = "ready",     [NODE_RUNNING] = "running",
+    [NODE_STOPPING] = "stopping", [NODE_CRASHED] = "crashed",
+};
+static_assert(ARRAY_SIZE(node_state_names) == NODE_CRASHED + 1, "a name for each state");
+
+uint64_t now_ns(void)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+const char *node_state_name(enum node_state state)
+{
+    return node_state_names[state];
+}
+
+void lab_event(struct lab *lab, const char *type, const char *node, const char *format, ...)
+{
+    _cleanup_free_ char *text = NULL;
+    struct timespec now = {0};
+    va_list args;
+
+    if (!lab->rpc)
+        return;
+    va_start(args, format);
+    text = xvasprintf(format, args);
+    va_end(args);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    rpc_broadcast(lab->rpc, "event",
+                  json_pack("{s:f, s:s, s:s?, s:s}", "time",
+                            (double)now.tv_sec + (double)now.tv_nsec / 1e9, "type", type, "node",
+                            node, "text", text));
+}
+
+/* ---- making and freeing ---- */
+
+/**
+ * read_topology() - Read and check the lab's file
+ * @lab:	Lab with a library
+ * @path:	File
+ * @err:	Error to fill; every fault of the file on a line of its own
+ *
+ * Return: 0 or -errno
+ */
+static int read_topology(struct lab *lab, const char *path, struct error *err)
+{
+    struct image_source source = image_library_source(lab->library);
+    struct diagnostics diagnostics = {0};
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    int r = topology_read(path, &source, &lab->topology, &diagnostics, err);
+
+    for (size_t i = 0; i < diagnostics.count; i++)
+        strbuf_printf(&text, "%s%s:%u:%u: %s", i ? "\n" : "", path, diagnostics.items[i].at.line,
+                      diagnostics.items[i].at.column, diagnostics.items[i].text);
+    if (r < 0 && diagnostics.count > 0)
+        r = error_input(err, "%s", text.data);
+    diagnostics_done(&diagnostics);
+    return r;
+}
+
+/**
+ * lock_run_dir() - Make the run folder and hold it
+ * @lab:	Lab with a run_dir
+ * @err:	Error to fill
+ *
+ * The lock is on the folder itself, so that nothing is left beside it. The folder may have been removed between
+ * opening and locking by a lab of this name that just ended: then it is made again.
+ *
+ * Return: 0 or -errno
+ */
+static int lock_run_dir(struct lab *lab, struct error *err)
+{
+    for (int tries = 0; tries < 100; tries++) {
+        _cleanup_close_ int fd = -1;
+        struct stat held, there;
+        int r = dir_make_private(lab->run_dir, err);
+
+        if (r < 0)
+            return r;
+        fd = open(lab->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 && errno == ENOENT)
+            continue;
+        if (fd < 0)
+            return error_errno(err, errno, "%s", lab->run_dir);
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+            r = error_set(err, EADDRINUSE, "a lab named '%s' is already running", lab->name);
+            error_hint(err,
+                       "look at it with 'labctl topology status %s', end it with 'labctl topology "
+                       "down %s', or start this one under another name with --name",
+                       lab->name, lab->name);
+            return r;
+        }
+        if (fstat(fd, &held) < 0)
+            return error_errno(err, errno, "%s", lab->run_dir);
+        if (lstat(lab->run_dir, &there) < 0 || held.st_ino != there.st_ino)
+            continue;
+        lab->lock_fd = steal_fd(&fd);
+        return 0;
+    }
+    return error_set(err, EBUSY, "%s: keeps vanishing", lab->run_dir);
+}
+
+/**
+ * make_folders() - Run and kept folder of the lab
+ * @lab:	Lab with a name
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int make_folders(struct lab *lab, struct error *err)
+{
+    _cleanup_free_ char *run_root = paths_run_root(), *state_root = paths_state_root(err);
+    _cleanup_free_ char *longest = NULL;
+    int r;
+
+    if (!state_root)
+        return -ENOENT;
+    lab->run_dir = path_join(run_root, lab->name);
+    lab->state_dir = path_join(state_root, lab->name);
+    /* The longest socket path there will be: a node's name of 63 bytes is possible, most are not. */
+    longest = path_join(lab->run_dir, "fabric.sock");
+    r = socket_path_check(longest, err);
+    for (size_t i = 0; r == 0 && lab->topology && i < lab->topology->node_count; i++) {
+        _cleanup_free_ char *path =
+            xasprintf("%s/%s.qmp", lab->run_dir, lab->topology->nodes[i].name);
+
+        r = socket_path_check(path, err);
+    }
+    if (r == 0)
+        r = dir_make_private(run_root, err);
+    if (r == 0)
+        r = lock_run_dir(lab, err);
+    if (r == 0)
+        r = dir_make_private(state_root, err);
+    if (r == 0)
+        r = dir_make_private(lab->state_dir, err);
+    return r;
+}
+
+int lab_new(sd_event *event, const char *name, const char *topology_path, struct lab **ret_lab,
+            struct error *err)
+{
+    struct lab *lab = xnew0(struct lab, 1);
+    int r;
+
+    lab->event = sd_event_ref(event);
+    lab->lock_fd = -1;
+    lab->next_capture = 1;
+    host_probe(&lab->host);
+    lab->boot_slots = lab->host.cores > 2 ? lab->host.cores : 2;
+    r = image_library_open(&lab->library, err);
+    if (r == 0)
+        r = read_topology(lab, topology_path, err);
+    if (r == 0) {
+        lab->name = xstrdup(name ? name : lab->topology->lab);
+        r = make_folders(lab, err);
+    }
+    if (r == 0)
+        r = fabric_plan_make(lab->topology, &lab->plan, err);
+    if (r == 0) {
+        lab->nodes = xnew0(struct node_run, lab->topology->node_count);
+        lab->links = xnew0(struct link_run, lab->topology->link_count);
+        for (size_t i = 0; i < lab->topology->link_count; i++)
+            lab->links[i].down = lab->topology->links[i].down;
+    }
+    for (size_t i = 0; r == 0 && i < lab->topology->node_count; i++)
+        r = node_init(lab, i, err);
+    if (r < 0) {
+        if (lab->lock_fd >= 0)
+            (void)dir_remove_tree(lab->run_dir, NULL);
+        lab_free(lab);
+        return r;
+    }
+    *ret_lab = lab;
+    return 0;
+}
+
+/**
+ * waiter_free() - Free a waiter whose call was answered
+ * @waiter:	Waiter
+ */
+void waiter_free(struct waiter *waiter)
+{
+    error_done(&waiter->failure);
+    free(waiter->nodes);
+    free(waiter);
+}
+
+void lab_free(struct lab *lab)
+{
+    if (!lab)
+        return;
+    while (lab->waiters) {
+        struct waiter *waiter = lab->waiters;
+
+        lab->waiters = waiter->next;
+        if (waiter->call) {
+            struct error err = ERROR_INIT;
+
+            (void)error_set(&err, ECANCELED, "the engine ends");
+            rpc_fail(waiter->call, &err);
+        }
+        waiter_free(waiter);
+    }
+    captures_free(lab);
+    rpc_server_free(lab->rpc);
+    lab->rpc = NULL;
+    for (size_t i = 0; lab->nodes && i < lab->topology->node_count; i++)
+        node_done(&lab->nodes[i]);
+    free(lab->nodes);
+    free(lab->links);
+    sd_event_source_disable_unref(lab->fabric_source);
+    sd_event_source_disable_unref(lab->progress_timer);
+    sd_event_source_disable_unref(lab->settle_source);
+    fabric_close(lab->fabric);
+    fabric_plan_free(lab->plan);
+    image_library_free(lab->library);
+    topology_free(lab->topology);
+    cleanup_close(&lab->lock_fd);
+    free(lab->run_dir);
+    free(lab->state_dir);
+    free(lab->name);
+    sd_event_unref(lab->event);
+    free(lab);
+}
+
+/* ---- what waits ---- */
+
+struct waiter *waiter_new(struct lab *lab, struct rpc_call *call, enum waiter_goal goal)
+{
+    struct waiter *waiter = xnew0(struct waiter, 1);
+
+    waiter->call = call;
+    waiter->goal = goal;
+    waiter->nodes = xnew0(bool, lab->topology->node_count);
+    return waiter;
+}
+
+/**
+ * on_progress() - Tell those who wait how far it is
+ * @source:	Timer
+ * @usec:	Now
+ * @data:	Lab
+ *
+ * Return: 0
+ */
+static int on_progress(sd_event_source *source, uint64_t usec, void *data)
+{
+    struct lab *lab = data;
+    json_t *progress = NULL;
+
+    for (struct waiter *waiter = lab->waiters; waiter; waiter = waiter->next) {
+        if (!waiter->call)
+            continue;
+        if (!progress)
+            progress = status_progress(lab);
+        rpc_notify(waiter->call, "progress", json_incref(progress));
+        if (waiter->deadline_ns && now_ns() > waiter->deadline_ns)
+            lab_changed(lab);
+    }
+    json_decref(progress);
+    if (lab->waiters) {
+        (void)sd_event_source_set_time(source, usec + PROGRESS_PERIOD_US);
+        (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    }
+    return 0;
+}
+
+void lab_wait(struct lab *lab, struct waiter *waiter)
+{
+    waiter->next = lab->waiters;
+    lab->waiters = waiter;
+    if (waiter->call) {
+        rpc_notify(waiter->call, "progress", status_progress(lab));
+        if (!lab->progress_timer)
+            (void)sd_event_add_time_relative(lab->event, &lab->progress_timer, CLOCK_MONOTONIC,
+                                             PROGRESS_PERIOD_US, 10000, on_progress, lab);
+        else if (sd_event_source_set_time_relative(lab->progress_timer, PROGRESS_PERIOD_US) >= 0)
+            (void)sd_event_source_set_enabled(lab->progress_timer, SD_EVENT_ONESHOT);
+    }
+    lab_changed(lab);
+}
+
+/**
+ * node_reached() - Whether a node is where a waiter wants it
+ * @node:	Node
+ * @waiter:	Waiter
+ * @err:	Filled when it cannot get there any more
+ *
+ * Return: 1 there, 0 on its way, -errno out of reach
+ */
+static int node_reached(const struct node_run *node, const struct waiter *waiter, struct error *err)
+{
+    const char *name = node->spec->name;
+    int r;
+
+    if (waiter->goal == WAIT_STOPPED)
+        return node->state == NODE_STOPPED || node->state == NODE_CRASHED;
+    if (node->state == NODE_CRASHED || node->state == NODE_STOPPED || node->state == NODE_STOPPING) {
+        if (node->wants_restart)
+            return 0;
+        r = error_set(err, ECANCELED, "node '%s' %s%s%s", name, node_state_name(node->state),
+                      node->reason ? ": " : "", node->reason ? node->reason : "");
+        error_hint(err, "its console: labctl node log %s", name);
+        return r;
+    }
+    if (node->paused)
+        return node->launched;
+    if (waiter->goal == WAIT_STARTED)
+        return node_is_running(node);
+    if (node->timed_out) {
+        r = error_set(err, ETIMEDOUT, "node '%s' is %s", name, node->reason);
+        error_hint(err, "its console: labctl node log %s; give it longer with ready_timeout: in "
+                        "the topology, or do not wait with --wait started", name);
+        return r;
+    }
+    return node->state == NODE_READY || node->state == NODE_RUNNING;
+}
+
+/**
+ * waiter_reached() - Whether a waiter's goal is reached
+ * @lab:	Lab
+ * @waiter:	Waiter
+ * @err:	Filled when it is out of reach
+ *
+ * Return: 1 reached, 0 not yet, -errno out of reach
+ */
+static int waiter_reached(const struct lab *lab, const struct waiter *waiter, struct error *err)
+{
+    bool all = true;
+
+    if (waiter->goal == WAIT_DOWN) {
+        for (size_t i = 0; i < lab->topology->node_count; i++)
+            all &= !node_has_process(&lab->nodes[i]);
+        return all && captures_all_ended(lab);
+    }
+    for (size_t i = 0; i < lab->topology->node_count; i++) {
+        int r;
+
+        if (!waiter->nodes[i])
+            continue;
+        r = node_reached(&lab->nodes[i], waiter, err);
+        if (r < 0)
+            return r;
+        all &= r > 0;
+    }
+    if (all)
+        return 1;
+    if (waiter->deadline_ns && now_ns() > waiter->deadline_ns) {
+        error_hint(err, "give it longer with --timeout, or look at what it does with 'labctl node log'");
+        return error_set(err, ETIMEDOUT, "time is over before every node was there");
+    }
+    return 0;
+}
+
+/**
+ * finish_down() - Nothing runs any more: remove the rest, answer, end
+ * @lab:	Lab
+ */
+static void finish_down(struct lab *lab)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct waiter *waiter;
+
+    captures_free(lab);
+    lab->fabric_source = sd_event_source_disable_unref(lab->fabric_source);
+    if (lab->fabric && fabric_stop(lab->fabric, &err) < 0)
+        log_warning("fabric: %s", error_message(&err));
+    lab->fabric = NULL;
+    if (lab->wipe_when_down && dir_remove_tree(lab->state_dir, &err) < 0)
+        log_warning("%s", error_message(&err));
+    if (dir_remove_tree(lab->run_dir, &err) < 0)
+        log_warning("%s", error_message(&err));
+    while ((waiter = lab->waiters)) {
+        lab->waiters = waiter->next;
+        if (waiter->call && waiter->failure.code)
+            rpc_fail(waiter->call, &waiter->failure);
+        else if (waiter->call)
+            rpc_reply(waiter->call, json_object());
+        waiter_free(waiter);
+    }
+    (void)sd_event_exit(lab->event, 0);
+}
+
+/**
+ * waiter_answer() - Answer a waiter that got where it wanted, or cannot
+ * @lab:	Lab
+ * @waiter:	Waiter, already taken off the list; freed or put on it again
+ * @err:	Set if it failed
+ */
+static void waiter_answer(struct lab *lab, struct waiter *waiter, struct error *err)
+{
+    if (waiter->up && lab->state == LAB_STARTING) {
+        if (err->code && !waiter->keep) {
+            error_move(&waiter->failure, err);
+            error_prefix(&waiter->failure, "lab '%s' did not come up and was taken back",
+                         lab->name);
+            waiter->goal = WAIT_DOWN;
+            lab_wait(lab, waiter);
+            lab_down(lab, NULL, false, true);
+            return;
+        }
+        lab->state = LAB_RUNNING;
+    }
+    if (waiter->call && err->code)
+        rpc_fail(waiter->call, err);
+    else if (waiter->call)
+        rpc_reply(waiter->call, status_document(lab));
+    waiter_free(waiter);
+}
+
+/**
+ * check_waiters() - Answer those that can be answered
+ * @lab:	Lab
+ */
+static void check_waiters(struct lab *lab)
+{
+    struct waiter **at = &lab->waiters;
+
+    while (*at) {
+        _cleanup_error_ struct error err = ERROR_INIT;
+        struct waiter *waiter = *at;
+        int r = waiter_reached(lab, waiter, &err);
+
+        if (r == 0) {
+            at = &waiter->next;
+            continue;
+        }
+        if (waiter->goal == WAIT_DOWN) {
+            finish_down(lab);
+            return;
+        }
+        *at = waiter->next;
+        waiter_answer(lab, waiter, &err);
+        at = &lab->waiters;
+    }
+}
+
+/* ---- scheduling ---- */
+
+/**
+ * after_met() - Whether the nodes that must be ready first are
+ * @node:	Queued node
+ * @ret_waits:	The first one that is not
+ *
+ * Return: true if all are
+ */
+static bool after_met(const struct node_run *node, const struct node_run **ret_waits)
+{
+    for (size_t i = 0; i < node->spec->after_count; i++) {
+        const struct node_run *other = &node->lab->nodes[node->spec->after[i]];
+
+        if (other->state != NODE_READY && (other->state != NODE_RUNNING || other->timed_out)) {
+            *ret_waits = other;
+            return false;
+        }
+    }
+    return true;
+}
+
+/**
+ * say_waiting() - Tell why a node is still queued
+ * @node:	Node
+ * @format:	Reason
+ */
+static __attribute__((format(printf, 2, 3))) void say_waiting(struct node_run *node,
+                                                              const char *format, ...)
+{
+    va_list args;
+
+    free(node->reason);
+    va_start(args, format);
+    node->reason = xvasprintf(format, args);
+    va_end(args);
+}
+
+void lab_schedule(struct lab *lab)
+{
+    if (lab->state == LAB_STOPPING || !lab->fabric)
+        return;
+    for (size_t i = 0; i < lab->topology->node_count; i++) {
+        struct node_run *node = &lab->nodes[i];
+        _cleanup_error_ struct error err = ERROR_INIT;
+        const struct node_run *other = NULL;
+
+        if (node->state != NODE_QUEUED)
+            continue;
+        if (!node->paused && !after_met(node, &other)) {
+            say_waiting(node, "waits until %s is ready", other->spec->name);
+            continue;
+        }
+        /* A paused guest burns no CPU: only those that boot count. */
+        if (!node->paused && lab->boot_slots_used >= lab->boot_slots) {
+            say_waiting(node, "waits for a free core, %u nodes are booting", lab->boot_slots_used);
+            continue;
+        }
+        if (!node->paused) {
+            node->holds_slot = true;
+            lab->boot_slots_used++;
+        }
+        node_set_state(node, NODE_STARTING, NULL);
+        if (node_start(node, &err) < 0) {
+            node_abandon(node);
+            node_set_state(node, NODE_CRASHED, "%s", error_message(&err));
+        }
+    }
+}
+
+/**
+ * on_settled() - Take in, once per turn of the loop, what has changed
+ * @source:	Deferred source
+ * @data:	Lab
+ *
+ * Return: 0
+ */
+static int on_settled(sd_event_source *source, void *data)
+{
+    struct lab *lab = data;
+
+    (void)source;
+    lab_schedule(lab);
+    if (lab->state != LAB_IDLE && lab->fabric) {
+        _cleanup_error_ struct error err = ERROR_INIT;
+
+        if (state_save(lab, &err) < 0)
+            log_error("state: %s", error_message(&err));
+    }
+    check_waiters(lab);
+    return 0;
+}
+
+void lab_changed(struct lab *lab)
+{
+    if (!lab->settle_source) {
+        if (sd_event_add_defer(lab->event, &lab->settle_source, on_settled, lab) < 0)
+            log_error("no event source could be made");
+        else
+            (void)sd_event_source_set_priority(lab->settle_source, SD_EVENT_PRIORITY_IDLE);
+        return;
+    }
+    (void)sd_event_source_set_enabled(lab->settle_source, SD_EVENT_ONESHOT);
+}
+
+/* ---- up ---- */
+
+/**
+ * admit() - Refuse what the host cannot carry, before anything starts
+ * @lab:	Lab
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int admit(struct lab *lab, struct error *err)
+{
+    uint64_t need = 0;
+
+    for (size_t i = 0; i < lab->topology->node_count; i++) {
+        const struct node_run *node = &lab->nodes[i];
+        enum accel accel;
+        int r = host_accel(&lab->host, node->spec->accel, node->appliance->arch, &accel, NULL, err);
+
+        if (r == 0)
+            r = host_qemu_find(node->appliance->arch, NULL, err);
+        if (r < 0)
+            return error_prefix(err, "node '%s'", node->spec->name);
+        need += host_node_memory(node->spec->memory_bytes ? node->spec->memory_bytes
+                                                          : node->appliance->memory_bytes);
+    }
+    return host_admit_memory(need, lab->topology->node_count, err);
+}
+
+/**
+ * on_fabric_gone() - The fabric process died
+ * @source:	Its event source
+ * @fd:		Its socket
+ * @revents:	Unused
+ * @data:	Lab
+ *
+ * Links go on by themselves: they are the kernel's, and QEMU holds the namespace.
+ *
+ * Return: 0
+ */
+static int on_fabric_gone(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+    struct lab *lab = data;
+
+    (void)source;
+    (void)fd;
+    (void)revents;
+    log_error("the fabric process died; running links go on, nothing new can be cabled");
+    lab_event(lab, "fabric", NULL, "the fabric process died");
+    lab->fabric_source = sd_event_source_disable_unref(lab->fabric_source);
+    fabric_close(lab->fabric);
+    lab->fabric = NULL;
+    lab_changed(lab);
+    return 0;
+}
+
+int lab_watch_fabric(struct lab *lab, struct error *err)
+{
+    int r = sd_event_add_io(lab->event, &lab->fabric_source, fabric_fd(lab->fabric),
+                            EPOLLHUP | EPOLLERR, on_fabric_gone, lab);
+
+    return r < 0 ? error_errno(err, -r, "watch the fabric") : 0;
+}
+
+/**
+ * start_fabric() - Start the fabric process and make the network
+ * @lab:	Lab
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int start_fabric(struct lab *lab, struct error *err)
+{
+    _cleanup_free_ char *path = path_join(lab->run_dir, "fabric.sock");
+    int r = fabric_start(path, STDERR_FILENO, &lab->fabric, err);
+
+    if (r == 0)
+        r = lab_watch_fabric(lab, err);
+    for (size_t i = 0; i < lab->topology->link_count; i++)
+        lab->plan->links[i].cut = lab->links[i].down;
+    if (r == 0)
+        r = fabric_apply(lab->fabric, lab->plan, err);
+    return r;
+}
+
+/**
+ * refuse_unbuilt() - Say plainly what a topology asks for that this version cannot do
+ * @lab:	Lab
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int refuse_unbuilt(const struct lab *lab, struct error *err)
+{
+    static const struct impairment none = {0};
+    const struct topology *topology = lab->topology;
+
+    for (size_t i = 0; i < topology->link_count; i++) {
+        const struct link *link = &topology->links[i];
+
+        if (memcmp(&link->impairment[0], &none, sizeof(none)) != 0 ||
+            memcmp(&link->impairment[1], &none, sizeof(none)) != 0 || link->flap_every_ns)
+            return error_input(err, "%s:%u:%u: link '%s': impairments and flapping are not in "
+                                    "this version of labctl", topology->path, link->at.line,
+                               link->at.column, link->name);
+    }
+    if (topology->uplink_count)
+        return error_input(err, "%s:%u:%u: uplink '%s': uplinks are not in this version of labctl",
+                           topology->path, topology->uplinks[0].at.line,
+                           topology->uplinks[0].at.column, topology->uplinks[0].name);
+    return 0;
+}
+
+void lab_up(struct lab *lab, struct waiter *waiter, bool paused)
+{
+    struct error err = ERROR_INIT;
+    int r = refuse_unbuilt(lab, &err);
+
+    lab->state = LAB_STARTING;
+    lab->up_ns = now_ns();
+    if (r == 0)
+        r = admit(lab, &err);
+    if (r == 0)
+        r = start_fabric(lab, &err);
+    if (r < 0) {
+        error_move(&waiter->failure, &err);
+        waiter->goal = WAIT_DOWN;
+        lab_wait(lab, waiter);
+        lab_down(lab, NULL, false, true);
+        return;
+    }
+    for (size_t i = 0; i < lab->topology->node_count; i++) {
+        waiter->nodes[i] = true;
+        node_queue(&lab->nodes[i], paused);
+    }
+    lab_wait(lab, waiter);
+}
+
+/* ---- down ---- */
+
+void lab_down(struct lab *lab, struct rpc_call *call, bool wipe, bool force)
+{
+    struct waiter *down = waiter_new(lab, call, WAIT_DOWN);
+
+    lab->wipe_when_down |= wipe;
+    if (lab->state != LAB_STOPPING)
+        log_info("lab '%s' goes down", lab->name);
+    lab->state = LAB_STOPPING;
+    for (struct waiter *waiter = lab->waiters; waiter; waiter = waiter->next) {
+        if (waiter->goal == WAIT_DOWN)
+            continue;
+        waiter->goal = WAIT_DOWN;
+        (void)error_set(&waiter->failure, ECANCELED, "lab '%s' was taken down meanwhile", lab->name);
+    }
+    captures_stop_all(lab);
+    for (size_t i = 0; i < lab->topology->node_count; i++) {
+        lab->nodes[i].wants_restart = false;
+        node_stop(&lab->nodes[i], force);
+    }
+    lab_wait(lab, down);
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+/* The engine's insides: one struct lab owns everything of a running lab. Only src/engine includes
+ * this. Who calls whom: methods.c → lab.c → node.c → qmp.c, carrier.c, state.c. */
+
+#include <regex.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+#include <systemd/sd-event.h>
+
+#include "appliance/appliance.h"
+#include "base/process.h"
+#include "base/strbuf.h"
+#include "console/broker.h"
+#include "engine/host.h"
+#include "engine/qmp.h"
+#include "netfabric/fabric.h"
+#include "rpc/rpc.h"
+#include "topology/model.h"
+
+#define NODE_SERIALS_MAX 4
+
+/*
+ * Life cycle of a node:
+ *
+ *   STOPPED ──start──▶ QUEUED ──slot, after:──▶ STARTING ──cont──▶ BOOTING ──rule──▶ READY
+ *      ▲                 │                         │                  │   ╲timeout─▶ RUNNING
+ *      │                 │stop                     │                  │                │
+ *      └──────────────── ┴ ◀──── STOPPING ◀──stop──┴──────────────────┴────────────────┘
+ *   any state with a process ──QEMU ends unasked──▶ STOPPED (guest powered off) or CRASHED
+ *
+ * QUEUED shows as "starting" to the outside. RUNNING: the guest runs and is not known to be ready:
+ * the appliance has no rule, or its time is over.
+ */
+enum node_state {
+    NODE_STOPPED,
+    NODE_QUEUED,
+    NODE_STARTING,
+    NODE_BOOTING,
+    NODE_READY,
+    NODE_RUNNING,
+    NODE_STOPPING,
+    NODE_CRASHED,
+};
+
+struct lab;
+
+/* What lives while a node's QEMU does. */
+struct node_run {
+    struct lab *lab;
+    size_t index;                  /* into topology.nodes, plan.first_tap */
+    const struct node *spec;       /* borrowed from the topology */
+    const struct appliance *appliance; /* borrowed from the library */
+    char *dir;                     /* kept folder */
+    enum node_state state;
+    char *reason;                  /* why it is in this state, for people; may be NULL */
+    enum accel accel;              /* resolved */
+
+    struct process_id process;
+    int pidfd;                     /* -1: no QEMU */
+    sd_event_source *exit_source;
+    bool is_child;                 /* spawned by this engine, so its status can be had */
+    struct qmp *qmp;               /* NULL until connected */
+    int serial_fds[NODE_SERIALS_MAX]; /* connected, waiting to be given to their consoles */
+    struct console *consoles[NODE_SERIALS_MAX];
+    unsigned console_count;
+
+    bool launched;                 /* QMP is past its handshake */
+    bool timed_out;                /* its time to become ready is over */
+    bool paused;                   /* stays stopped by -S until it is told to go */
+    bool wants_restart;            /* start again once stopped */
+    bool guest_shutdown;           /* QMP said that the guest powered itself off */
+    bool *carrier;                 /* per NIC: what QEMU was told last */
+    bool holds_slot;               /* counts against lab.boot_slots */
+    uint64_t queued_ns, started_ns, booted_ns, ready_ns; /* CLOCK_MONOTONIC; 0: not yet */
+    sd_event_source *slot_timer, *ready_timer, *stop_timer;
+    unsigned stop_step;            /* how hard it has been asked to stop */
+
+    regex_t ready_rule, prompt_rule, error_rule;
+    bool has_ready, has_prompt, has_error;
+};
+
+struct link_run {
+    bool down;                     /* cut by topology or command */
+};
+
+/* A capture.stop that is answered when the last of its captures has ended. */
+struct capture_stop {
+    struct rpc_call *call;
+    json_t *captures;
+    unsigned remaining;
+};
+
+/* One capture worker. */
+struct capture_run {
+    struct lab *lab;
+    unsigned id;
+    json_t *where;                 /* as asked for */
+    char *file;                    /* NULL: a stream */
+    char *filter;
+    int pidfd, report_fd;
+    sd_event_source *exit_source, *report_source;
+    pid_t pid;
+    struct strbuf report;          /* unfinished line */
+    uint64_t packets, bytes, dropped;
+    char *error;                   /* why it ended, NULL while it runs */
+    bool started, ended;
+    struct rpc_call *pending;      /* capture.start waiting for the worker's word */
+    struct capture_stop *stopping; /* capture.stop waiting for its end */
+};
+
+/* A call that is answered when nodes have got somewhere. */
+enum waiter_goal { WAIT_STARTED, WAIT_READY, WAIT_STOPPED, WAIT_DOWN };
+struct waiter {
+    struct waiter *next;
+    struct rpc_call *call;         /* NULL: nobody waits (SIGTERM) */
+    enum waiter_goal goal;
+    bool *nodes;                   /* which ones, node_count entries */
+    bool up;                       /* it is lab.up: success makes the lab RUNNING */
+    bool keep;                     /* up: leave what there is if it fails */
+    struct error failure;          /* WAIT_DOWN: what to answer instead of success */
+    uint64_t deadline_ns;          /* CLOCK_MONOTONIC, 0: none */
+};
+
+enum lab_state { LAB_IDLE, LAB_STARTING, LAB_RUNNING, LAB_STOPPING };
+
+struct lab {
+    sd_event *event;
+    char *name, *run_dir, *state_dir;
+    int lock_fd;                   /* flock on the run folder */
+    struct topology *topology;
+    struct image_library *library;
+    struct fabric_plan *plan;
+    struct fabric *fabric;         /* NULL until the lab is up */
+    sd_event_source *fabric_source;
+    struct node_run *nodes;        /* topology.node_count */
+    struct link_run *links;        /* topology.link_count */
+    struct capture_run **captures;
+    size_t capture_count, capture_capacity;
+    unsigned next_capture;
+    struct rpc_server *rpc;
+    enum lab_state state;
+    bool wipe_when_down;
+    unsigned boot_slots, boot_slots_used;
+    struct host_info host;
+    uint64_t up_ns;
+    struct waiter *waiters;
+    sd_event_source *progress_timer, *settle_source;
+};
+
+/* ---- lab.c ---- */
+uint64_t now_ns(void);
+const char *node_state_name(enum node_state state);
+/* lab_new() - Read the topology and make the lab's folders; nothing runs yet. */
+int lab_new(sd_event *event, const char *name, const char *topology_path, struct lab **ret_lab,
+            struct error *err);
+void lab_free(struct lab *lab);
+/* lab_up() - Check, make the fabric, queue every node; @waiter (owned) is answered when they got there. */
+void lab_up(struct lab *lab, struct waiter *waiter, bool paused);
+/* lab_down() - Stop everything, remove everything, answer, leave the event loop. @call may be NULL. */
+void lab_down(struct lab *lab, struct rpc_call *call, bool wipe, bool force);
+/* lab_changed() - Some node or link changed: save, tell, look at what waits. Safe to call from anywhere. */
+void lab_changed(struct lab *lab);
+/* lab_schedule() - Start queued nodes as far as slots and `after` allow. */
+void lab_schedule(struct lab *lab);
+/* lab_watch_fabric() - Notice when the fabric process dies. */
+int lab_watch_fabric(struct lab *lab, struct error *err);
+struct waiter *waiter_new(struct lab *lab, struct rpc_call *call, enum waiter_goal goal);
+void waiter_free(struct waiter *waiter);
+void lab_wait(struct lab *lab, struct waiter *waiter);
+/* lab_event() - Tell subscribers. */
+void lab_event(struct lab *lab, const char *type, const char *node, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* ---- node.c: life cycle ---- */
+int node_init(struct lab *lab, size_t index, struct error *err);
+void node_done(struct node_run *node);
+bool node_has_process(const struct node_run *node);
+/* node_is_running() - Its vCPU runs: peers may have carrier. */
+bool node_is_running(const struct node_run *node);
+void node_set_state(struct node_run *node, enum node_state state, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* node_queue() - STOPPED or CRASHED → QUEUED. */
+void node_queue(struct node_run *node, bool paused);
+/* node_stop() - Towards STOPPED: gracefully, then harder; @force at once. */
+void node_stop(struct node_run *node, bool force);
+/* node_abandon() - Starting failed half way: kill and forget what there is of it. */
+void node_abandon(struct node_run *node);
+/* node_go() - Let a paused node run. */
+void node_go(struct node_run *node);
+/* node_watch() - Take over a QEMU (just spawned or found again): exit, QMP, consoles. */
+int node_watch(struct node_run *node, int pidfd, int qmp_fd, struct error *err);
+/* node_resume() - An adopted node's vCPU runs: BOOTING or READY as it was. */
+void node_resume(struct node_run *node, enum node_state state);
+
+/* ---- node_start.c: from QUEUED to a QEMU process ---- */
+int node_start(struct node_run *node, struct error *err);
+/* node_wipe() - Forget the disks. */
+int node_wipe(struct node_run *node, struct error *err);
+char *node_socket_path(const struct node_run *node, const char *suffix);
+
+/* ---- carrier.c ---- */
+/* carrier_update() - Tell every running QEMU which of its NICs have carrier now. */
+void carrier_update(struct lab *lab);
+/* carrier_wanted() - Whether one NIC should have carrier. */
+bool carrier_wanted(const struct lab *lab, size_t node, unsigned nic);
+/* link_set_down() - Cut or heal a cable. */
+int link_set_down(struct lab *lab, size_t link, bool down, struct error *err);
+
+/* ---- captures.c ---- */
+/* captures_start() - @fd: stream output (owned) or -1 for a file. */
+int captures_start(struct lab *lab, json_t *params, int fd, struct capture_run **ret_run,
+                   struct error *err);
+void captures_stop(struct capture_run *run);
+void captures_stop_all(struct lab *lab);
+bool captures_all_ended(const struct lab *lab);
+json_t *captures_json(const struct capture_run *run);
+void captures_free(struct lab *lab);
+void captures_method_start(struct rpc_call *call, json_t *params, void *data);
+void captures_method_stop(struct rpc_call *call, json_t *params, void *data);
+void captures_method_list(struct rpc_call *call, json_t *params, void *data);
+void captures_method_stream(struct rpc_call *call, json_t *params, void *data);
+
+/* ---- status.c ---- */
+json_t *status_document(const struct lab *lab);
+json_t *status_progress(const struct lab *lab);
+json_t *status_node(const struct node_run *node);
+json_t *status_link(const struct lab *lab, size_t link);
+
+/* ---- state.c: what a later engine needs to go on ---- */
+int state_save(struct lab *lab, struct error *err);
+/* state_adopt() - Find again what an earlier engine started. */
+int state_adopt(struct lab *lab, json_t *state, struct error *err);
+/* state_load() - Read RUN/state.json. -ENOENT: none. */
+int state_load(const char *run_dir, json_t **ret_state, struct error *err);
+
+/* ---- methods.c ---- */
+extern const struct rpc_method lab_methods[];
+extern const size_t lab_method_count;

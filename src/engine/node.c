@@ -1,0 +1,618 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* Life of a node, from queued to stopped (the states are drawn in lab_priv.h). Everything is driven by
+ * events: QMP's greeting, its answers and events, the console's rule, the pidfd of QEMU, timers. State
+ * changes go through node_set_state(), which tells the lab; the lab decides what that means for
+ * others (slots, `after`, carrier, waiting calls). */
+
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "engine/lab_priv.h"
+
+#define SLOT_HELD_MAX_NS (30ull * 1000000000) /* a guest that idles in its boot holds up nobody */
+#define QUIT_GRACE_NS    (3ull * 1000000000)  /* from QMP quit to SIGKILL */
+#define STDERR_QUOTED    400                  /* bytes of QEMU's last words in a reason */
+
+static void node_stop_harder(struct node_run *node);
+
+/**
+ * set_timer() - Arm a one-shot timer, in place of the one that runs
+ * @node:	Node
+ * @source:	Where the timer is kept
+ * @ns:		From now
+ * @fn:		What to call
+ */
+static void set_timer(struct node_run *node, sd_event_source **source, uint64_t ns,
+                      sd_event_time_handler_t fn)
+{
+    *source = sd_event_source_disable_unref(*source);
+    if (sd_event_add_time_relative(node->lab->event, source, CLOCK_MONOTONIC, ns / 1000, 1000, fn,
+                                   node) < 0)
+        log_error("%s: no timer could be made", node->spec->name);
+}
+
+/**
+ * compile_rule() - Compile one of the appliance's patterns for this node
+ * @node:	Node
+ * @rule:	Pattern or NULL
+ * @regex:	Result
+ * @has:	Set when there is one
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int compile_rule(struct node_run *node, const char *rule, regex_t *regex, bool *has,
+                        struct error *err)
+{
+    int r;
+
+    if (!rule)
+        return 0;
+    r = appliance_pattern(rule, node->spec->name, regex, err);
+    if (r < 0)
+        return error_prefix(err, "image '%s'", node->appliance->name);
+    *has = true;
+    return 0;
+}
+
+/**
+ * on_break() - Somebody at a console sent a break
+ * @console:	Which one
+ * @data:	Its node
+ */
+static void on_break(struct console *console, void *data)
+{
+    struct node_run *node = data;
+
+    for (unsigned i = 0; i < node->console_count; i++) {
+        if (node->consoles[i] == console && node->qmp)
+            (void)qmp_execute(node->qmp, "chardev-send-break",
+                              json_pack("{s:o}", "id", json_sprintf("serial%u", i)), NULL, NULL,
+                              NULL);
+    }
+}
+
+int node_init(struct lab *lab, size_t index, struct error *err)
+{
+    struct node_run *node = &lab->nodes[index];
+    const struct node *spec = &lab->topology->nodes[index];
+    int r;
+
+    node->lab = lab;
+    node->index = index;
+    node->spec = spec;
+    node->pidfd = -1;
+    node->state = NODE_STOPPED;
+    node->dir = path_join(lab->state_dir, spec->name);
+    for (size_t i = 0; i < ARRAY_SIZE(node->serial_fds); i++)
+        node->serial_fds[i] = -1;
+    node->carrier = xnew0(bool, spec->nics);
+    r = image_library_get(lab->library, spec->image, &node->appliance, err);
+    if (r < 0)
+        return error_prefix(err, "node '%s'", spec->name);
+    r = compile_rule(node, node->appliance->ready, &node->ready_rule, &node->has_ready, err);
+    if (r == 0)
+        r = compile_rule(node, node->appliance->exec_prompt, &node->prompt_rule, &node->has_prompt,
+                         err);
+    if (r == 0)
+        r = compile_rule(node, node->appliance->exec_error, &node->error_rule, &node->has_error,
+                         err);
+    for (unsigned i = 0; r == 0 && i < node->appliance->serials; i++) {
+        _cleanup_free_ char *name =
+            i ? xasprintf("%s:%u", spec->name, i) : xstrdup(spec->name);
+
+        r = console_new(lab->event, &(struct console_options){.name = name}, &node->consoles[i],
+                        err);
+        if (r == 0) {
+            console_set_break_handler(node->consoles[i], on_break, node);
+            node->console_count++;
+        }
+    }
+    return r < 0 ? error_prefix(err, "node '%s'", spec->name) : 0;
+}
+
+/**
+ * drop_process() - Forget all that belonged to a QEMU that is gone or being let go
+ * @node:	Node
+ */
+static void drop_process(struct node_run *node)
+{
+    node->exit_source = sd_event_source_disable_unref(node->exit_source);
+    node->slot_timer = sd_event_source_disable_unref(node->slot_timer);
+    node->ready_timer = sd_event_source_disable_unref(node->ready_timer);
+    node->stop_timer = sd_event_source_disable_unref(node->stop_timer);
+    qmp_free(node->qmp);
+    node->qmp = NULL;
+    cleanup_close(&node->pidfd);
+    node->pidfd = -1;
+    node->process = (struct process_id){0};
+    for (size_t i = 0; i < ARRAY_SIZE(node->serial_fds); i++) {
+        cleanup_close(&node->serial_fds[i]);
+        node->serial_fds[i] = -1;
+    }
+    node->launched = false;
+    node->timed_out = false;
+}
+
+void node_done(struct node_run *node)
+{
+    if (!node->lab)
+        return;
+    drop_process(node);
+    for (unsigned i = 0; i < node->console_count; i++)
+        console_free(node->consoles[i]);
+    if (node->has_ready)
+        regfree(&node->ready_rule);
+    if (node->has_prompt)
+        regfree(&node->prompt_rule);
+    if (node->has_error)
+        regfree(&node->error_rule);
+    free(node->carrier);
+    free(node->dir);
+    free(node->reason);
+}
+
+bool node_has_process(const struct node_run *node)
+{
+    return node->pidfd >= 0;
+}
+
+bool node_is_running(const struct node_run *node)
+{
+    return node->state == NODE_BOOTING || node->state == NODE_READY ||
+           node->state == NODE_RUNNING || (node->state == NODE_STOPPING && node->booted_ns);
+}
+
+/**
+ * release_slot() - Give back the boot slot, if the node holds one
+ * @node:	Node
+ */
+static void release_slot(struct node_run *node)
+{
+    node->slot_timer = sd_event_source_disable_unref(node->slot_timer);
+    if (!node->holds_slot)
+        return;
+    node->holds_slot = false;
+    node->lab->boot_slots_used--;
+}
+
+void node_set_state(struct node_run *node, enum node_state state, const char *format, ...)
+{
+    _cleanup_free_ char *reason = NULL;
+
+    if (format) {
+        va_list args;
+
+        va_start(args, format);
+        reason = xvasprintf(format, args);
+        va_end(args);
+    }
+    free(node->reason);
+    node->reason = steal_ptr(reason);
+    if (state != NODE_STARTING && state != NODE_BOOTING)
+        release_slot(node);
+    if (node->state != state) {
+        node->state = state;
+        log_info("%s: %s%s%s", node->spec->name, node_state_name(state), node->reason ? ": " : "",
+                 node->reason ? node->reason : "");
+        lab_event(node->lab, "node", node->spec->name, "%s%s%s", node_state_name(state),
+                  node->reason ? ": " : "", node->reason ? node->reason : "");
+    }
+    lab_changed(node->lab);
+}
+
+void node_queue(struct node_run *node, bool paused)
+{
+    if (node->state != NODE_STOPPED && node->state != NODE_CRASHED)
+        return;
+    node->paused = paused;
+    node->wants_restart = false;
+    node->queued_ns = now_ns();
+    node->started_ns = node->booted_ns = node->ready_ns = 0;
+    node_set_state(node, NODE_QUEUED, "queued");
+}
+
+/**
+ * quote_stderr() - QEMU's last words, as they stand in its log
+ * @node:	Node
+ *
+ * Return: " (…)", or an empty string; caller frees
+ */
+static char *quote_stderr(const struct node_run *node)
+{
+    _cleanup_free_ char *path = path_join(node->dir, "qemu.log"), *data = NULL, *shown = NULL;
+    size_t size = 0;
+    char *from;
+
+    if (file_read(path, 1 << 20, &data, &size, NULL) < 0)
+        return xstrdup("");
+    while (size > 0 && (data[size - 1] == '\n' || data[size - 1] == ' '))
+        data[--size] = 0;
+    if (size == 0)
+        return xstrdup("");
+    from = size > STDERR_QUOTED ? data + size - STDERR_QUOTED : data;
+    for (char *at = from; *at; at++)
+        if (*at == '\n')
+            *at = ' ';
+    shown = text_escape(from, strlen(from));
+    return xasprintf(": %s", shown);
+}
+
+/**
+ * describe_exit() - Say how QEMU ended
+ * @node:	Node; its pidfd is readable
+ * @ret_clean:	True when it exited with status 0
+ *
+ * Return: text, caller frees
+ */
+static char *describe_exit(const struct node_run *node, bool *ret_clean)
+{
+    _cleanup_free_ char *words = quote_stderr(node);
+    siginfo_t info = {0};
+
+    *ret_clean = false;
+    if (waitid(P_PIDFD, (id_t)node->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+        return xasprintf("QEMU (pid %d) ended%s", node->process.pid, words);
+    if (info.si_code == CLD_EXITED) {
+        *ret_clean = info.si_status == 0;
+        return xasprintf("QEMU (pid %d) exited with status %d%s", node->process.pid,
+                         info.si_status, words);
+    }
+    return xasprintf("QEMU (pid %d) was killed by signal %d (%s)%s", node->process.pid,
+                     info.si_status, strsignal(info.si_status), words);
+}
+
+/**
+ * on_exit_ready() - QEMU is gone
+ * @source:	Its event source
+ * @fd:		The pidfd
+ * @revents:	EPOLLIN
+ * @data:	Its node
+ *
+ * Return: 0
+ */
+static int on_exit_ready(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+    struct node_run *node = data;
+    _cleanup_free_ char *how = NULL;
+    bool clean, asked = node->state == NODE_STOPPING, shutdown = node->guest_shutdown;
+
+    (void)source;
+    (void)fd;
+    (void)revents;
+    how = describe_exit(node, &clean);
+    for (unsigned i = 0; i < node->console_count; i++)
+        console_close(node->consoles[i], asked || shutdown ? "stopped" : "QEMU ended");
+    drop_process(node);
+    node->booted_ns = 0;
+    if (asked)
+        node_set_state(node, NODE_STOPPED, NULL);
+    else if (shutdown || clean)
+        node_set_state(node, NODE_STOPPED, "the guest powered itself off");
+    else
+        node_set_state(node, NODE_CRASHED, "%s", how);
+    carrier_update(node->lab);
+    if (node->wants_restart && node->lab->state != LAB_STOPPING)
+        node_queue(node, false);
+    return 0;
+}
+
+/**
+ * on_ready() - The console showed what the appliance's rule waits for
+ * @console:	Its first console
+ * @data:	Its node
+ */
+static void on_ready(struct console *console, void *data)
+{
+    struct node_run *node = data;
+
+    (void)console;
+    node->ready_timer = sd_event_source_disable_unref(node->ready_timer);
+    if (node->state != NODE_BOOTING && node->state != NODE_RUNNING)
+        return;
+    node->ready_ns = now_ns();
+    node->timed_out = false;
+    node_set_state(node, NODE_READY, NULL);
+}
+
+/**
+ * on_ready_timeout() - It should be ready by now
+ * @source:	Timer
+ * @usec:	Unused
+ * @data:	Its node
+ *
+ * The rule stays armed: a late guest still becomes ready.
+ *
+ * Return: 0
+ */
+static int on_ready_timeout(sd_event_source *source, uint64_t usec, void *data)
+{
+    struct node_run *node = data;
+    _cleanup_free_ char *tail = console_tail(node->consoles[0], 3), *one_line = NULL;
+
+    (void)source;
+    (void)usec;
+    one_line = text_replace(tail, "\n", " | ");
+    node->timed_out = true;
+    node_set_state(node, NODE_RUNNING, "not ready in time; its console says: %s",
+                   one_line[0] ? one_line : "nothing");
+    return 0;
+}
+
+/**
+ * on_slot_timeout() - It has held its boot slot for long enough
+ * @source:	Timer
+ * @usec:	Unused
+ * @data:	Its node
+ *
+ * Return: 0
+ */
+static int on_slot_timeout(sd_event_source *source, uint64_t usec, void *data)
+{
+    struct node_run *node = data;
+
+    (void)source;
+    (void)usec;
+    release_slot(node);
+    lab_changed(node->lab);
+    return 0;
+}
+
+/**
+ * on_cont() - QEMU answered `cont`
+ * @data:	Its node
+ * @result:	Unused
+ * @err:	Why not, or NULL
+ */
+static void on_cont(void *data, json_t *result, struct error *err)
+{
+    struct node_run *node = data;
+    const struct appliance *appliance = node->appliance;
+
+    (void)result;
+    if (node->state != NODE_STARTING)
+        return;
+    if (err) {
+        /* The exit handler tells more if QEMU is dying; else it is of no use like this. */
+        log_error("%s: cont: %s", node->spec->name, error_message(err));
+        (void)pidfd_signal(node->pidfd, SIGKILL);
+        return;
+    }
+    node->booted_ns = now_ns();
+    if (!node->has_ready) {
+        node_set_state(node, NODE_RUNNING, NULL);
+    } else {
+        uint64_t limit = node->spec->ready_timeout_ns ? node->spec->ready_timeout_ns
+                                                      : appliance->ready_timeout_ns;
+
+        node_set_state(node, NODE_BOOTING, NULL);
+        set_timer(node, &node->ready_timer, limit, on_ready_timeout);
+        if (node->holds_slot)
+            set_timer(node, &node->slot_timer, SLOT_HELD_MAX_NS, on_slot_timeout);
+    }
+    carrier_update(node->lab);
+}
+
+void node_go(struct node_run *node)
+{
+    if (node->state != NODE_STARTING || !node->launched)
+        return;
+    node->paused = false;
+    /* Carrier first: the guest must find its NICs as they are, and the rule must see the first line. */
+    carrier_update(node->lab);
+    if (node->has_ready)
+        (void)console_expect(node->consoles[0], &node->ready_rule, on_ready, node);
+    (void)qmp_execute(node->qmp, "cont", NULL, on_cont, node, NULL);
+}
+
+/**
+ * on_qmp_ready() - QMP is past its handshake
+ * @data:	Its node
+ */
+static void on_qmp_ready(void *data)
+{
+    struct node_run *node = data;
+
+    node->launched = true;
+    if (node->state == NODE_STOPPING) {
+        node_stop_harder(node);
+        return;
+    }
+    if (node->state != NODE_STARTING) {
+        carrier_update(node->lab); /* found again after the engine had died */
+        return;
+    }
+    if (node->paused) {
+        release_slot(node);
+        node_set_state(node, NODE_STARTING, "paused");
+        return;
+    }
+    node_go(node);
+}
+
+/**
+ * on_qmp_event() - QEMU tells something
+ * @name:	Event
+ * @args:	Its data, may be NULL
+ * @data:	Its node
+ */
+static void on_qmp_event(void *data, const char *name, json_t *args)
+{
+    struct node_run *node = data;
+
+    if (strcmp(name, "SHUTDOWN") == 0) {
+        node->guest_shutdown = json_is_true(json_object_get(args, "guest"));
+    } else if (strcmp(name, "RESET") == 0 && json_is_true(json_object_get(args, "guest"))) {
+        lab_event(node->lab, "node", node->spec->name, "the guest rebooted");
+        if (node->has_ready && (node->state == NODE_READY || node->state == NODE_RUNNING)) {
+            (void)console_expect(node->consoles[0], &node->ready_rule, on_ready, node);
+            node_set_state(node, NODE_BOOTING, "the guest rebooted");
+        }
+    } else if (strcmp(name, "GUEST_PANICKED") == 0) {
+        node_set_state(node, node->state, "the guest's kernel panicked");
+    }
+}
+
+/**
+ * on_qmp_closed() - QMP is gone; the pidfd will say more
+ * @data:	Its node
+ * @err:	Why
+ */
+static void on_qmp_closed(void *data, struct error *err)
+{
+    struct node_run *node = data;
+
+    log_debug("%s: QMP closed: %s", node->spec->name, error_message(err));
+}
+
+int node_watch(struct node_run *node, int pidfd, int qmp_fd, struct error *err)
+{
+    static const struct qmp_handler handler = {
+        .ready = on_qmp_ready, .event = on_qmp_event, .closed = on_qmp_closed};
+    int r;
+
+    node->pidfd = pidfd;
+    node->guest_shutdown = false;
+    node->stop_step = 0;
+    r = qmp_new(node->lab->event, qmp_fd, &handler, node, &node->qmp, err);
+    if (r < 0)
+        return r;
+    r = sd_event_add_io(node->lab->event, &node->exit_source, pidfd, EPOLLIN, on_exit_ready, node);
+    if (r < 0)
+        return error_errno(err, -r, "watch QEMU");
+    /* What QEMU said last is read before its end is acted upon. */
+    (void)sd_event_source_set_priority(node->exit_source, SD_EVENT_PRIORITY_NORMAL + 10);
+    for (unsigned i = 0; i < node->console_count; i++) {
+        r = console_open(node->consoles[i], steal_fd(&node->serial_fds[i]), err);
+        if (r < 0)
+            return r;
+    }
+    /* QEMU starts with every link up. */
+    for (unsigned i = 0; i < node->spec->nics; i++)
+        node->carrier[i] = true;
+    return 0;
+}
+
+void node_abandon(struct node_run *node)
+{
+    if (node->pidfd >= 0) {
+        siginfo_t info;
+
+        (void)pidfd_signal(node->pidfd, SIGKILL);
+        if (node->is_child)
+            (void)waitid(P_PIDFD, (id_t)node->pidfd, &info, WEXITED);
+    }
+    for (unsigned i = 0; i < node->console_count; i++)
+        console_close(node->consoles[i], "could not be started");
+    drop_process(node);
+}
+
+void node_resume(struct node_run *node, enum node_state state)
+{
+    node->state = state;
+    if (state == NODE_BOOTING || state == NODE_RUNNING) {
+        if (node->has_ready)
+            (void)console_expect(node->consoles[0], &node->ready_rule, on_ready, node);
+    }
+}
+
+/**
+ * on_stop_timeout() - It has not stopped in time
+ * @source:	Timer
+ * @usec:	Unused
+ * @data:	Its node
+ *
+ * Return: 0
+ */
+static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *data)
+{
+    (void)source;
+    (void)usec;
+    node_stop_harder(data);
+    return 0;
+}
+
+/**
+ * ask_guest() - Ask the guest to shut down, the appliance's way
+ * @node:	Node
+ *
+ * Return: true if there is such a way and it was taken
+ */
+static bool ask_guest(struct node_run *node)
+{
+    _cleanup_free_ char *line = NULL;
+
+    switch (node->appliance->stop) {
+    case STOP_ACPI:
+        return qmp_execute(node->qmp, "system_powerdown", NULL, NULL, NULL, NULL) == 0;
+    case STOP_CONSOLE:
+        line = xasprintf("%s\r", node->appliance->stop_command);
+        return console_write(node->consoles[node->console_count - 1], line, strlen(line), NULL) ==
+               0;
+    case STOP_QUIT:
+        break;
+    }
+    return false;
+}
+
+/**
+ * node_stop_harder() - Take the next step towards the end: ask the guest, QMP quit, SIGKILL
+ * @node:	Node that is STOPPING
+ */
+static void node_stop_harder(struct node_run *node)
+{
+    if (!node_has_process(node))
+        return;
+    switch (node->stop_step++) {
+    case 0:
+        if (node->launched && node->booted_ns && ask_guest(node)) {
+            set_timer(node, &node->stop_timer, node->appliance->stop_timeout_ns, on_stop_timeout);
+            return;
+        }
+        node->stop_step++;
+        /* fall through */
+    case 1:
+        if (node->launched && qmp_execute(node->qmp, "quit", NULL, NULL, NULL, NULL) == 0) {
+            set_timer(node, &node->stop_timer, QUIT_GRACE_NS, on_stop_timeout);
+            return;
+        }
+        node->stop_step++;
+        /* fall through */
+    default:
+        (void)pidfd_signal(node->pidfd, SIGKILL);
+        break;
+    }
+}
+
+void node_stop(struct node_run *node, bool force)
+{
+    if (node->state == NODE_QUEUED) {
+        node_set_state(node, NODE_STOPPED, NULL);
+        return;
+    }
+    if (!node_has_process(node)) {
+        if (node->state == NODE_CRASHED)
+            node_set_state(node, NODE_STOPPED, NULL);
+        return;
+    }
+    if (node->state != NODE_STOPPING) {
+        node->stop_step = force ? 1 : 0;
+        (void)console_expect(node->consoles[0], NULL, NULL, NULL);
+        node->ready_timer = sd_event_source_disable_unref(node->ready_timer);
+        node_set_state(node, NODE_STOPPING, NULL);
+    } else if (force && node->stop_step < 2) {
+        node->stop_step = 1;
+    } else {
+        return;
+    }
+    node_stop_harder(node);
+}

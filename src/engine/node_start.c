@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* From a queued node to a QEMU process: disks, taps, sockets, spawn.
+ *
+ * The engine makes the listening sockets of QMP and of the serial ports itself, connects to them and hands the
+ * listening ends to QEMU. So there is nothing to wait for or to poll: the connections stand before
+ * QEMU runs, no boot byte can be missed, and the paths stay for a later engine to connect to. */
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/socket.h"
+#include "base/spawn.h"
+#include "engine/lab_priv.h"
+#include "engine/qemu_argv.h"
+
+char *node_socket_path(const struct node_run *node, const char *suffix)
+{
+    return xasprintf("%s/%s.%s", node->lab->run_dir, node->spec->name, suffix);
+}
+
+/**
+ * prepare_overlay() - Make a qcow2 on top of a base image
+ * @base:	Absolute path of the base
+ * @path:	File to make
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int prepare_overlay(const char *base, const char *path, struct error *err)
+{
+    const char *info_argv[] = {"qemu-img", "info", "--output=json", "-U", base, NULL};
+    _cleanup_free_ char *output = NULL, *temp = xasprintf("%s.new", path), *said = NULL;
+    const char *format;
+    json_t *info;
+    int status = spawn_run(info_argv, &output, err);
+
+    if (status < 0) {
+        error_hint(err, "install the package qemu-utils");
+        return status;
+    }
+    info = status == 0 ? json_loads(output, 0, NULL) : NULL;
+    format = json_string_value(json_object_get(info, "format"));
+    if (!format) {
+        json_decref(info);
+        return error_set(err, EINVAL, "%s: qemu-img cannot read it: %s", base, output);
+    }
+    /* A base that names another file as its own backing could show the guest any file of the host. */
+    if (json_object_get(info, "backing-filename")) {
+        json_decref(info);
+        return error_set(err, EINVAL, "%s: has a backing file of its own; flatten it first", base);
+    }
+    const char *make_argv[] = {"qemu-img", "create", "-q",   "-f", "qcow2", "-F",
+                               format,     "-b",     base,   temp, NULL};
+    status = spawn_run(make_argv, &said, err);
+    json_decref(info);
+    if (status < 0)
+        return status;
+    if (status > 0 || rename(temp, path) < 0) {
+        (void)unlink(temp);
+        return error_set(err, EIO, "%s: create: %s", path, said);
+    }
+    return 0;
+}
+
+/**
+ * prepare_copy() - Make a node's private copy of a disk, whole or not at all
+ * @base:	Absolute path of the base
+ * @path:	File to make
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int prepare_copy(const char *base, const char *path, struct error *err)
+{
+    _cleanup_free_ char *temp = xasprintf("%s.new", path);
+    _cleanup_close_ int fd = open(base, O_RDONLY | O_CLOEXEC);
+    int r;
+
+    if (fd < 0)
+        return error_errno(err, errno, "%s", base);
+    (void)unlink(temp);
+    r = file_copy_sparse(fd, temp, 0600, err);
+    if (r < 0)
+        return r;
+    if (rename(temp, path) < 0) {
+        r = error_errno(err, errno, "%s: rename", path);
+        (void)unlink(temp);
+    }
+    return r;
+}
+
+/**
+ * prepare_disks() - Make what the node's folder lacks: private disks, the configuration disk
+ * @node:	Node
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int prepare_disks(struct node_run *node, struct error *err)
+{
+    const struct appliance *appliance = node->appliance;
+    int r = dir_make_private(node->dir, err);
+
+    for (size_t i = 0; r == 0 && i < appliance->disk_count; i++) {
+        const struct appliance_disk *disk = &appliance->disks[i];
+        _cleanup_free_ char *path = qemu_disk_path(node->dir, appliance, i);
+
+        if (!file_exists(disk->file)) {
+            r = error_set(err, ENOENT, "image '%s': %s is gone", appliance->name, disk->file);
+            error_hint(err, "labctl image build %s", appliance->name);
+        } else if (disk->mode != DISK_READONLY && !file_exists(path)) {
+            r = disk->mode == DISK_COPY ? prepare_copy(disk->file, path, err)
+                                        : prepare_overlay(disk->file, path, err);
+        }
+    }
+    if (r == 0 && appliance->seed != SEED_NONE) {
+        _cleanup_free_ char *seed = path_join(node->dir, "seed.tar");
+
+        r = seed_write(seed, node->spec->name, node->lab->name, node->spec->config, err);
+    }
+    return r;
+}
+
+/**
+ * make_socket_pair() - A listening socket for QEMU and a connection to it
+ * @path:	Where it listens
+ * @ret_listen:	For QEMU; caller owns
+ * @ret_fd:	For the engine; caller owns
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int make_socket_pair(const char *path, int *ret_listen, int *ret_fd, struct error *err)
+{
+    _cleanup_close_ int listen_fd = -1, fd = -1;
+
+    listen_fd = socket_listen(path, SOCK_STREAM, err);
+    if (listen_fd < 0)
+        return listen_fd;
+    fd = socket_connect(path, SOCK_STREAM, err);
+    if (fd < 0)
+        return fd;
+    *ret_listen = steal_fd(&listen_fd);
+    *ret_fd = steal_fd(&fd);
+    return 0;
+}
+
+/* Descriptors on their way to QEMU; all closed here once it has them. */
+struct handover {
+    struct spawn_fd *fds;
+    size_t count;
+};
+
+/**
+ * handover_done() - Close and free them
+ * @handover:	What to free
+ */
+static void handover_done(struct handover *handover)
+{
+    for (size_t i = 0; i < handover->count; i++)
+        (void)close(handover->fds[i].from);
+    free(handover->fds);
+}
+
+/**
+ * handover_add() - One more
+ * @handover:	List with room for it
+ * @from:	Descriptor, ownership taken
+ * @to:		Its number in QEMU
+ */
+static void handover_add(struct handover *handover, int from, int to)
+{
+    handover->fds[handover->count++] = (struct spawn_fd){.from = from, .to = to};
+}
+
+/**
+ * gather_fds() - Sockets, taps and the log for QEMU
+ * @node:	Node
+ * @handover:	Where to put them
+ * @ret_qmp:	The engine's end of QMP; caller owns
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int gather_fds(struct node_run *node, struct handover *handover, int *ret_qmp,
+                      struct error *err)
+{
+    _cleanup_free_ char *path = node_socket_path(node, "qmp"), *log = path_join(node->dir, "qemu.log");
+    unsigned nics = node->spec->nics;
+    _cleanup_free_ int *taps = xnew0(int, nics);
+    int listen_fd, log_fd, r;
+
+    handover->fds = xnew0(struct spawn_fd, nics + NODE_SERIALS_MAX + 3);
+    log_fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (log_fd < 0)
+        return error_errno(err, errno, "%s", log);
+    handover_add(handover, log_fd, 2);
+    r = make_socket_pair(path, &listen_fd, ret_qmp, err);
+    if (r < 0)
+        return r;
+    handover_add(handover, listen_fd, QEMU_FD_QMP);
+    for (unsigned i = 0; i < node->console_count; i++) {
+        _cleanup_free_ char *suffix = xasprintf("%u", i), *serial = node_socket_path(node, suffix);
+
+        r = make_socket_pair(serial, &listen_fd, &node->serial_fds[i], err);
+        if (r < 0)
+            return r;
+        handover_add(handover, listen_fd, QEMU_FD_SERIAL + (int)i);
+    }
+    if (nics == 0)
+        return 0;
+    r = fabric_taps(node->lab->fabric, node->lab->plan, node->index, taps, err);
+    if (r < 0)
+        return r;
+    for (unsigned i = 0; i < nics; i++)
+        handover_add(handover, taps[i], QEMU_FD_TAP + (int)i);
+    return 0;
+}
+
+/**
+ * spawn_qemu() - Start the process and watch it
+ * @node:	Node
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int spawn_qemu(struct node_run *node, struct error *err)
+{
+    _cleanup_(handover_done) struct handover handover = {0};
+    _cleanup_close_ int qmp_fd = -1, pidfd = -1;
+    char **argv;
+    pid_t pid = 0;
+    int r;
+
+    r = gather_fds(node, &handover, &qmp_fd, err);
+    if (r < 0)
+        return r;
+    argv = qemu_argv(&(struct qemu_request){
+        .topology = node->lab->topology,
+        .lab = node->lab->name,
+        .node = node->index,
+        .appliance = node->appliance,
+        .accel = node->accel,
+        .node_dir = node->dir,
+    });
+    r = spawn(&(struct spawn_options){.argv = (const char *const *)argv,
+                                      .fds = handover.fds,
+                                      .fd_count = handover.count,
+                                      .dir = node->dir,
+                                      .new_session = true},
+              &pid, &pidfd, err);
+    qemu_argv_free(argv);
+    if (r < 0) {
+        if (r == -ENOENT)
+            host_qemu_hint(node->appliance->arch, err);
+        return r;
+    }
+    node->is_child = true;
+    node->started_ns = now_ns();
+    r = process_identify(pid, &node->process, err);
+    if (r == 0)
+        r = node_watch(node, steal_fd(&pidfd), steal_fd(&qmp_fd), err);
+    return r;
+}
+
+int node_start(struct node_run *node, struct error *err)
+{
+    int r = host_accel(&node->lab->host, node->spec->accel, node->appliance->arch, &node->accel,
+                       NULL, err);
+
+    if (r == 0)
+        r = prepare_disks(node, err);
+    if (r == 0)
+        r = spawn_qemu(node, err);
+    return r < 0 ? error_prefix(err, "node '%s'", node->spec->name) : 0;
+}
+
+int node_wipe(struct node_run *node, struct error *err)
+{
+    if (node_has_process(node) || node->state == NODE_QUEUED)
+        return error_set(err, EBUSY, "node '%s' is running", node->spec->name);
+    for (size_t i = 0; i < node->appliance->disk_count; i++) {
+        _cleanup_free_ char *path = qemu_disk_path(node->dir, node->appliance, i);
+
+        if (node->appliance->disks[i].mode != DISK_READONLY && unlink(path) < 0 && errno != ENOENT)
+            return error_errno(err, errno, "node '%s': remove %s", node->spec->name, path);
+    }
+    return 0;
+}

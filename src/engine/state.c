@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* What a later engine needs to find the lab again: RUN/state.json, replaced as a whole after each change. Processes are
+ * named by pid and start time. Times are CLOCK_MONOTONIC, good within one boot, which the boot id tells.
+ *
+ * A node whose QEMU was spawned in the instant before the engine died may be missing in the file. It is
+ * found all the same: its QMP socket in the run folder answers. */
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/socket.h"
+#include "engine/lab_priv.h"
+
+#define STATE_VERSION 1
+
+int state_save(struct lab *lab, struct error *err)
+{
+    _cleanup_free_ char *path = path_join(lab->run_dir, "state.json"), *text = NULL;
+    _cleanup_free_ char *boot_id = process_boot_id();
+    struct process_id fabric = lab->fabric ? fabric_process(lab->fabric) : (struct process_id){0};
+    json_t *nodes = json_array(), *links = json_array(), *state;
+    int r;
+
+    for (size_t i = 0; i < lab->topology->node_count; i++) {
+        const struct node_run *node = &lab->nodes[i];
+
+        (void)json_array_append_new(
+            nodes,
+            json_pack("{s:s, s:i, s:i, s:I, s:s, s:I, s:I, s:I, s:b}", "name", node->spec->name,
+                      "state", (int)node->state, "pid", (int)node->process.pid, "start_time",
+                      (json_int_t)node->process.start_time, "accel",
+                      node->accel == ACCEL_KVM ? "kvm" : "tcg", "started_ns",
+                      (json_int_t)node->started_ns, "booted_ns", (json_int_t)node->booted_ns,
+                      "ready_ns", (json_int_t)node->ready_ns, "paused", node->paused));
+    }
+    for (size_t i = 0; i < lab->topology->link_count; i++)
+        (void)json_array_append_new(links, json_pack("{s:s, s:b}", "name",
+                                                     lab->topology->links[i].name, "down",
+                                                     lab->links[i].down));
+    state = json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:o, s:o}", "version",
+                      STATE_VERSION, "lab", lab->name, "boot_id", boot_id, "topology",
+                      lab->topology->path, "state_dir", lab->state_dir, "fabric", "pid",
+                      (int)fabric.pid, "start_time", (json_int_t)fabric.start_time, "up_ns",
+                      (json_int_t)lab->up_ns, "running", lab->state == LAB_RUNNING, "nodes", nodes,
+                      "links", links);
+    text = json_dumps(state, JSON_INDENT(1));
+    json_decref(state);
+    if (!text)
+        return error_set(err, EINVAL, "the state cannot be written as JSON");
+    r = file_write_atomic(path, text, strlen(text), 0600, err);
+    return r;
+}
+
+int state_load(const char *run_dir, json_t **ret_state, struct error *err)
+{
+    _cleanup_free_ char *path = path_join(run_dir, "state.json"), *data = NULL;
+    json_error_t why;
+    json_t *state;
+    size_t size;
+    int r = file_read(path, 16u << 20, &data, &size, err);
+
+    if (r < 0)
+        return r;
+    state = json_loadb(data, size, 0, &why);
+    if (!json_is_object(state) ||
+        json_integer_value(json_object_get(state, "version")) != STATE_VERSION) {
+        json_decref(state);
+        return error_set(err, EINVAL, "%s: not a state file of this version: %s", path, why.text);
+    }
+    *ret_state = state;
+    return 0;
+}
+
+/**
+ * adopt_process() - Find a node's QEMU
+ * @node:	Node
+ * @saved:	What the state file says of it, or NULL
+ * @qmp_fd:	Connection to its QMP
+ *
+ * Return: pidfd or -errno
+ */
+static int adopt_process(struct node_run *node, json_t *saved, int qmp_fd)
+{
+    struct process_id id = {
+        .pid = (pid_t)json_integer_value(json_object_get(saved, "pid")),
+        .start_time = (uint64_t)json_integer_value(json_object_get(saved, "start_time")),
+    };
+    int pidfd = process_open(&id);
+
+    (void)qmp_fd;
+    if (pidfd >= 0)
+        node->process = id;
+    return pidfd;
+}
+
+/**
+ * adopt_node() - Take one node over
+ * @node:	Node
+ * @saved:	What the state file says of it
+ * @err:	Error to fill
+ *
+ * Return: 0, also when there is nothing to take over; or -errno
+ */
+static int adopt_node(struct node_run *node, json_t *saved, struct error *err)
+{
+    _cleanup_free_ char *path = node_socket_path(node, "qmp");
+    _cleanup_close_ int qmp_fd = socket_connect(path, SOCK_STREAM, NULL);
+    enum node_state state = (enum node_state)json_integer_value(json_object_get(saved, "state"));
+    int pidfd = adopt_process(node, saved, qmp_fd), r;
+
+    if (pidfd < 0) {
+        if (state != NODE_STOPPED && state != NODE_QUEUED)
+            node_set_state(node, NODE_CRASHED, "it ended while no engine was watching");
+        return 0;
+    }
+    if (qmp_fd < 0) {
+        (void)pidfd_signal(pidfd, SIGKILL);
+        cleanup_close(&pidfd);
+        node_set_state(node, NODE_CRASHED, "its QMP socket was gone, so it was ended");
+        return 0;
+    }
+    for (unsigned i = 0; i < node->console_count; i++) {
+        _cleanup_free_ char *suffix = xasprintf("%u", i), *serial = node_socket_path(node, suffix);
+
+        node->serial_fds[i] = socket_connect(serial, SOCK_STREAM, err);
+        if (node->serial_fds[i] < 0) {
+            cleanup_close(&pidfd);
+            return node->serial_fds[i];
+        }
+    }
+    node->accel = strcmp(json_string_value(json_object_get(saved, "accel")) ?: "", "kvm") == 0
+                      ? ACCEL_KVM
+                      : ACCEL_TCG;
+    node->started_ns = (uint64_t)json_integer_value(json_object_get(saved, "started_ns"));
+    node->booted_ns = (uint64_t)json_integer_value(json_object_get(saved, "booted_ns"));
+    node->ready_ns = (uint64_t)json_integer_value(json_object_get(saved, "ready_ns"));
+    node->paused = json_is_true(json_object_get(saved, "paused"));
+    r = node_watch(node, pidfd, steal_fd(&qmp_fd), err);
+    if (r == 0)
+        node_resume(node, state);
+    return r;
+}
+
+/**
+ * saved_item() - Entry of that name in a list of the state file
+ * @list:	Array of objects
+ * @name:	Value of its "name"
+ *
+ * Return: borrowed object or NULL
+ */
+static json_t *saved_item(json_t *list, const char *name)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item) {
+        const char *there = json_string_value(json_object_get(item, "name"));
+
+        if (there && strcmp(there, name) == 0)
+            return item;
+    }
+    return NULL;
+}
+
+int state_adopt(struct lab *lab, json_t *state, struct error *err)
+{
+    _cleanup_free_ char *boot_id = process_boot_id();
+    _cleanup_free_ char *fabric_path = path_join(lab->run_dir, "fabric.sock");
+    const char *saved_boot = json_string_value(json_object_get(state, "boot_id"));
+    json_t *links = json_object_get(state, "links");
+
+    lab->up_ns = (uint64_t)json_integer_value(json_object_get(state, "up_ns"));
+    lab->state = json_is_true(json_object_get(state, "running")) ? LAB_RUNNING : LAB_STARTING;
+    if (!boot_id || !saved_boot || strcmp(boot_id, saved_boot) != 0) {
+        log_warning("the host was restarted since: nothing of the lab runs any more");
+        return 0;
+    }
+    for (size_t i = 0; i < lab->topology->link_count; i++) {
+        json_t *saved = saved_item(links, lab->topology->links[i].name);
+
+        if (saved)
+            lab->links[i].down = json_is_true(json_object_get(saved, "down"));
+        lab->plan->links[i].cut = lab->links[i].down;
+    }
+    if (fabric_connect(fabric_path, &lab->fabric, err) < 0) {
+        log_warning("the fabric process is gone: %s", error_message(err));
+        error_done(err);
+    } else if (lab_watch_fabric(lab, err) < 0) {
+        return -err->code;
+    }
+    for (size_t i = 0; i < lab->topology->node_count; i++) {
+        json_t *saved = saved_item(json_object_get(state, "nodes"), lab->topology->nodes[i].name);
+        int r = adopt_node(&lab->nodes[i], saved, err);
+
+        if (r < 0)
+            return error_prefix(err, "node '%s'", lab->topology->nodes[i].name);
+    }
+    if (lab->state == LAB_STARTING)
+        lab->state = LAB_RUNNING;
+    lab_changed(lab);
+    return 0;
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* What the engine tells about itself, as JSON (docs/rpc.md has the shapes). Values of guests are already escaped
+ * where they come from. */
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "engine/lab_priv.h"
+
+static const char *const lab_state_names[] = {
+    [LAB_IDLE] = "starting",
+    [LAB_STARTING] = "starting",
+    [LAB_RUNNING] = "running",
+    [LAB_STOPPING] = "stopping",
+};
+
+/**
+ * seconds() - Nanoseconds as JSON seconds, to the millisecond
+ * @ns:		Time span
+ *
+ * Return: new reference
+ */
+static json_t *seconds(uint64_t ns)
+{
+    return json_real((double)(ns / 1000000) / 1000.0);
+}
+
+/**
+ * node_memory_mb() - Memory of a node's guest
+ * @node:	Node
+ *
+ * Return: MiB
+ */
+static json_int_t node_memory_mb(const struct node_run *node)
+{
+    uint64_t bytes =
+        node->spec->memory_bytes ? node->spec->memory_bytes : node->appliance->memory_bytes;
+
+    return (json_int_t)(bytes >> 20);
+}
+
+/**
+ * node_elapsed() - How long a node has been on its way, or was until it was ready
+ * @node:	Node
+ *
+ * Return: new reference
+ */
+static json_t *node_elapsed(const struct node_run *node)
+{
+    uint64_t from = node->started_ns ? node->started_ns : node->queued_ns;
+    uint64_t to = node->ready_ns ? node->ready_ns : now_ns();
+
+    return from ? seconds(to - from) : json_null();
+}
+
+json_t *status_node(const struct node_run *node)
+{
+    json_t *ports = json_array(), *consoles = json_array(), *object;
+    const char *reason = NULL;
+    enum accel accel = node->accel;
+
+    for (unsigned i = 0; i < node->spec->nics; i++) {
+        _cleanup_free_ char *name = appliance_port_name(node->appliance, i);
+
+        (void)json_array_append_new(
+            ports, json_pack("{s:s, s:b}", "name", name, "carrier",
+                             node_is_running(node) && node->carrier[i]));
+    }
+    for (unsigned i = 0; i < node->console_count; i++) {
+        _cleanup_free_ char *log = xasprintf("%s/console-%u.log", node->dir, i);
+        _cleanup_free_ char *suffix = xasprintf("%u", i), *socket = node_socket_path(node, suffix);
+
+        (void)json_array_append_new(
+            consoles, json_pack("{s:i, s:s, s:s, s:i}", "serial", (int)i, "log", log, "socket",
+                                socket, "clients", (int)console_clients(node->consoles[i])));
+    }
+    (void)host_accel(&node->lab->host, node->spec->accel, node->appliance->arch, &accel, &reason,
+                     NULL);
+    object = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:b}", "name", node->spec->name, "image",
+                       node->spec->image, "state", node_state_name(node->state), "accel",
+                       accel == ACCEL_KVM ? "kvm" : "tcg", "accel_reason", reason, "paused",
+                       node->paused && node_has_process(node));
+    (void)json_object_set_new(object, "pid",
+                              node->process.pid ? json_integer(node->process.pid) : json_null());
+    (void)json_object_set_new(object, "uptime_s",
+                              node->booted_ns ? seconds(now_ns() - node->booted_ns) : json_null());
+    (void)json_object_set_new(object, "ready_s",
+                              node->ready_ns ? seconds(node->ready_ns - node->started_ns)
+                                             : json_null());
+    (void)json_object_set_new(object, "memory_mb", json_integer(node_memory_mb(node)));
+    (void)json_object_set_new(object, "cpus",
+                              json_integer(node->spec->cpus ? node->spec->cpus
+                                                            : node->appliance->cpus));
+    (void)json_object_set_new(object, "reason",
+                              node->reason ? json_string(node->reason) : json_null());
+    (void)json_object_set_new(object, "line", json_string(console_last_line(node->consoles[0])));
+    (void)json_object_set_new(object, "ports", ports);
+    (void)json_object_set_new(object, "consoles", consoles);
+    return object;
+}
+
+/**
+ * end_label() - "r1:eth0"
+ * @lab:	Lab
+ * @end:	Endpoint
+ *
+ * Return: new reference
+ */
+static json_t *end_label(const struct lab *lab, const struct endpoint *end)
+{
+    return json_sprintf("%s:%s", lab->topology->nodes[end->node].name, end->port);
+}
+
+json_t *status_link(const struct lab *lab, size_t index)
+{
+    const struct link *link = &lab->topology->links[index];
+    bool up = !lab->links[index].down && node_is_running(&lab->nodes[link->ends[0].node]) &&
+              node_is_running(&lab->nodes[link->ends[1].node]);
+    const char *why = lab->links[index].down ? "cut" : up ? NULL : "an end does not run";
+
+    return json_pack("{s:s, s:s, s:[o, o], s:s, s:s?, s:n}", "name", link->name, "kind", "link",
+                     "ends", end_label(lab, &link->ends[0]), end_label(lab, &link->ends[1]), "state",
+                     up ? "up" : "down", "reason", why, "impairment");
+}
+
+/**
+ * status_lan() - A segment as a link of many ends
+ * @lab:	Lab
+ * @lan:	Segment
+ *
+ * Return: new reference
+ */
+static json_t *status_lan(const struct lab *lab, const struct lan *lan)
+{
+    json_t *ends = json_array();
+
+    for (size_t i = 0; i < lan->end_count; i++)
+        (void)json_array_append_new(ends, end_label(lab, &lan->ends[i]));
+    return json_pack("{s:s, s:s, s:o, s:s, s:n, s:n}", "name", lan->name, "kind", "lan", "ends",
+                     ends, "state", lab->fabric ? "up" : "down", "reason", "impairment");
+}
+
+json_t *status_document(const struct lab *lab)
+{
+    json_t *nodes = json_array(), *links = json_array(), *captures = json_array();
+    uint64_t memory = 0;
+    enum accel accel = ACCEL_TCG;
+    const char *reason = NULL;
+
+    for (size_t i = 0; i < lab->topology->node_count; i++) {
+        (void)json_array_append_new(nodes, status_node(&lab->nodes[i]));
+        memory += (uint64_t)node_memory_mb(&lab->nodes[i]);
+    }
+    for (size_t i = 0; i < lab->topology->link_count; i++)
+        (void)json_array_append_new(links, status_link(lab, i));
+    for (size_t i = 0; i < lab->topology->lan_count; i++)
+        (void)json_array_append_new(links, status_lan(lab, &lab->topology->lans[i]));
+    for (size_t i = 0; i < lab->capture_count; i++)
+        (void)json_array_append_new(captures, captures_json(lab->captures[i]));
+    (void)host_accel(&lab->host, ACCEL_AUTO, NULL, &accel, &reason, NULL);
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:{s:s, s:s?}, s:{s:I}, s:o, s:o, s:o}", "lab",
+                     lab->name, "state", lab_state_names[lab->state], "topology",
+                     lab->topology->path, "description", lab->topology->description, "uptime_s",
+                     lab->up_ns ? seconds(now_ns() - lab->up_ns) : json_null(), "accel", "kind",
+                     accel == ACCEL_KVM ? "kvm" : "tcg", "reason", reason, "memory", "total_mb",
+                     (json_int_t)memory, "nodes", nodes, "links", links, "captures", captures);
+}
+
+json_t *status_progress(const struct lab *lab)
+{
+    json_t *nodes = json_array();
+    size_t done = 0;
+
+    for (size_t i = 0; i < lab->topology->node_count; i++) {
+        const struct node_run *node = &lab->nodes[i];
+
+        done += node->state == NODE_READY || node->state == NODE_RUNNING;
+        (void)json_array_append_new(
+            nodes, json_pack("{s:s, s:s, s:o, s:s, s:s?}", "name", node->spec->name, "state",
+                             node_state_name(node->state), "elapsed_s", node_elapsed(node), "line",
+                             console_last_line(node->consoles[0]), "reason", node->reason));
+    }
+    return json_pack("{s:o, s:o}", "nodes", nodes, "text",
+                     json_sprintf("%zu of %zu nodes are ready", done, lab->topology->node_count));
+}
