@@ -8,13 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/error.h"
+#include "base/cleanup.h"
+#include "topology/diagnostics.h"
 
-/* Where a value stands in its file; line and column count from 1, 0 when it has no place. */
-struct location {
-    uint32_t line;
-    uint32_t column;
-};
+/* The largest configuration file that a node is given. */
+#define TOPOLOGY_CONFIG_MAX ((size_t)16 << 20)
 
 enum accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_TCG };
 enum jitter_shape { JITTER_UNIFORM, JITTER_NORMAL };
@@ -62,7 +60,7 @@ struct node {
     char *config;    /* absolute path of its configuration file, NULL: none */
     size_t *after;   /* nodes that must be ready first */
     size_t after_count;
-    int telnet_port; /* console: {telnet: N}; 0 automatic off, -1 auto, else the port */
+    int telnet_port; /* console: {telnet: …}; 0 off (the default), -1 auto, else the port */
     enum restart_policy restart;
     uint64_t ready_timeout_ns; /* 0: the appliance's */
     struct location at;

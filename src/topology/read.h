@@ -3,7 +3,11 @@
 
 /* From a YAML file to a struct topology, with every fault of the file reported at once. */
 
+#include "base/error.h"
+#include "topology/diagnostics.h"
 #include "topology/model.h"
+
+struct yaml_keys;
 
 /* What the reader must know of an image; asked of the caller so that this folder needs no
  * appliances. */
@@ -16,7 +20,8 @@ struct image_facts {
 
 struct image_source {
     void *data;
-    /* facts() - Return: 0, -ENOENT no such image, or -errno with @err filled (image broken). */
+    /* facts() - Return: 0, -ENOENT no such image (@err may hold a hint), or -errno with @err filled
+     * (image broken). */
     int (*facts)(void *data, const char *image, struct image_facts *ret_facts, struct error *err);
     /* port() - Index of the NIC that @port names for that image (ethN is always understood), or -1.
      */
@@ -24,19 +29,13 @@ struct image_source {
     /* names() - NULL-terminated names of the images there are, for suggestions; owned by the
      * source. */
     const char *const *(*names)(void *data);
+    /* port_name() - What that image calls a NIC; caller frees. NULL, or a NULL result: ethN. */
+    char *(*port_name)(void *data, const char *image, unsigned nic);
 };
 
-struct diagnostic {
-    struct location at;
-    char *text; /* one line, ready to print after FILE:LINE:COL: */
-};
-
-struct diagnostics {
-    struct diagnostic *items; /* sorted by place */
-    size_t count;
-};
-
-void diagnostics_done(struct diagnostics *diagnostics);
+/* topology_map_types() - All kinds of mappings in a topology file with their keys; the JSON Schema
+ * is tested against them. The first is that of the file itself. */
+const struct yaml_keys *const *topology_map_types(size_t *ret_count);
 
 /* topology_read() - Read and check a topology file.
  * @path:	File, at most 4 MiB; config paths in it are relative to its folder

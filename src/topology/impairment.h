@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+/* The keys of an impairment and their values as text: of a topology file and of `labctl link set`.
+ */
+
+#include "base/error.h"
+#include "topology/model.h"
+
+#define IMPAIRMENT_DELAY_MAX_NS (60ull * 1000000000)
+
+/* impairment_keys() - NULL-terminated names of all keys: delay, jitter, jitter_shape, loss,
+ * duplicate, reorder, corrupt, rate, burst, queue, only, seed. */
+const char *const *impairment_keys(void);
+
+/* impairment_set() - Set one key from text; the others stay.
+ * @key:	One of impairment_keys()
+ * @value:	"50ms", "0.5%", "10Mbit", …; loss sets random loss and leaves bursts alone
+ * Return: 0 or -EINVAL with the key and value named in @err; the impairment is then as before */
+int impairment_set(struct impairment *impairment, const char *key, const char *value,
+                   struct error *err);
+
+/* impairment_check() - Faults of keys that do not go together. Return: 0 or -EINVAL */
+int impairment_check(const struct impairment *impairment, struct error *err);
+
+/* impairment_copy() - A copy that owns what it holds. */
+struct impairment impairment_copy(const struct impairment *impairment);
+/* impairment_done() - Free what it holds; it is a plain cable afterwards. */
+void impairment_done(struct impairment *impairment);

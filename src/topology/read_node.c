@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* The nodes of a topology. A node starts as a copy of the defaults, its own keys replace what they
+ * name, then its image is asked for and the whole is checked. `after` waits until all nodes are
+ * known. */
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "topology/read_priv.h"
+
+enum { NODES_MAX = 4096, CPUS_MAX = 255, NICS_MAX = 256, CPU_MODEL_MAX = 255 };
+
+#define MEMORY_MIN   ((uint64_t)1 << 20)
+#define MEMORY_MAX   ((uint64_t)16 << 40)
+#define READY_MIN_NS 1000000000ull
+#define READY_MAX_NS (24 * 3600 * 1000000000ull)
+
+static const char *const accel_words[] = {
+    [ACCEL_AUTO] = "auto", [ACCEL_KVM] = "kvm", [ACCEL_TCG] = "tcg", NULL};
+static_assert(ARRAY_SIZE(accel_words) == ACCEL_TCG + 2, "one word for each accelerator");
+
+static const char *const restart_words[] = {[RESTART_NEVER] = "never",
+                                            [RESTART_ON_FAILURE] = "on-failure",
+                                            [RESTART_ALWAYS] = "always",
+                                            NULL};
+static_assert(ARRAY_SIZE(restart_words) == RESTART_ALWAYS + 2, "one word for each policy");
+
+static YAML_READER(read_telnet);
+static YAML_READER(read_later);
+static YAML_READER(read_config);
+
+static const struct yaml_key console_keys[] = {
+    {.name = "telnet", .read = read_telnet, .least = 1, .most = 65535},
+};
+
+const struct yaml_keys topology_console_keys = {"console", console_keys, ARRAY_SIZE(console_keys)};
+
+#define NODE(field) .offset = offsetof(struct node, field)
+/* What the defaults may hold is also what a node may. */
+#define COMMON_KEYS                                                                                \
+    {.name = "image", .read = yaml_read_name, NODE(image)},                                        \
+        {.name = "memory",                                                                         \
+         .read = yaml_read_size,                                                                   \
+         NODE(memory_bytes),                                                                       \
+         .least = MEMORY_MIN,                                                                      \
+         .most = MEMORY_MAX},                                                                      \
+        {.name = "cpus", .read = yaml_read_unsigned, NODE(cpus), .least = 1, .most = CPUS_MAX},    \
+        {.name = "nics", .read = yaml_read_unsigned, NODE(nics), .least = 0, .most = NICS_MAX},    \
+        {.name = "accel", .read = yaml_read_word, NODE(accel), .words = accel_words},              \
+        {.name = "machine", .read = read_machine, NODE(machine)},                                  \
+        {.name = "cpu", .read = read_cpu, NODE(cpu_model)},                                        \
+    {                                                                                              \
+        .name = "restart", .read = yaml_read_word, NODE(restart), .words = restart_words           \
+    }
+
+static const struct yaml_key defaults_keys[] = {COMMON_KEYS};
+
+static const struct yaml_key node_keys[] = {
+    COMMON_KEYS,
+    {.name = "config", .read = read_config, NODE(config)},
+    {.name = "after", .read = read_later},
+    {.name = "console", .read = yaml_read_keys, .keys = &topology_console_keys},
+    {.name = "ready_timeout",
+     .read = yaml_read_duration,
+     NODE(ready_timeout_ns),
+     .least = READY_MIN_NS,
+     .most = READY_MAX_NS},
+};
+
+const struct yaml_keys topology_defaults_keys = {"defaults", defaults_keys,
+                                                 ARRAY_SIZE(defaults_keys)};
+const struct yaml_keys topology_node_keys = {"node", node_keys, ARRAY_SIZE(node_keys)};
+
+/**
+ * read_later() - Pass over a value that is read once all nodes are known
+ * @reader:	Reader
+ * @key:	Key
+ * @target:	Node
+ * @value:	Value
+ */
+static YAML_READER(read_later)
+{
+    (void)reader;
+    (void)key;
+    (void)target;
+    (void)value;
+}
+
+/**
+ * read_restricted() - Read text of a few characters only, as an argument of QEMU must be
+ * @reader:	Reader
+ * @key:	Key
+ * @target:	Node
+ * @value:	Value
+ * @extra:	Characters allowed besides letters, digits, '.', '_' and '-'
+ */
+static void read_restricted(struct yaml_reader *reader, const struct yaml_key *key, void *target,
+                            const struct yaml_node *value, const char *extra)
+{
+    char **field = (char **)((char *)target + key->offset);
+    _cleanup_free_ char *what = xasprintf("'%s'", key->name), *shown = NULL;
+    const char *text = yaml_text(reader, value, what, false);
+
+    if (!text)
+        return;
+    for (const char *at = text; *at; at++) {
+        if ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+            (*at >= '0' && *at <= '9') || strchr("._-", *at) || strchr(extra, *at))
+            continue;
+        shown = yaml_quote(value);
+        diagnostics_add(reader->diagnostics, value->at,
+                        "%s: %s: only letters, digits and '._-%s' are allowed here", key->name,
+                        shown, extra);
+        return;
+    }
+    if (strlen(text) > CPU_MODEL_MAX || text[0] == '-') {
+        shown = yaml_quote(value);
+        diagnostics_add(reader->diagnostics, value->at, "%s: %s is no name that QEMU knows",
+                        key->name, shown);
+        return;
+    }
+    free(*field);
+    *field = xstrdup(text);
+}
+
+YAML_READER(read_machine)
+{
+    /* No comma: a machine's properties can name files (dumpdtb=). */
+    read_restricted(reader, key, target, value, "");
+}
+
+YAML_READER(read_cpu)
+{
+    read_restricted(reader, key, target, value, "+,=");
+}
+
+/**
+ * read_telnet() - Read the port of a console for telnet
+ * @reader:	Reader
+ * @key:	Key
+ * @target:	Node
+ * @value:	"auto", "off" or a port
+ */
+static YAML_READER(read_telnet)
+{
+    const char *text = yaml_text(reader, value, "'telnet'", false);
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct node *node = target;
+    int64_t port = 0;
+
+    if (!text)
+        return;
+    if (strcmp(text, "auto") == 0) {
+        node->telnet_port = -1;
+    } else if (strcmp(text, "off") == 0) {
+        node->telnet_port = 0;
+    } else if (units_parse_integer(text, (int64_t)key->least, (int64_t)key->most, &port, &err) <
+               0) {
+        diagnostics_add(reader->diagnostics, value->at, "telnet: %s (or write auto or off)",
+                        error_message(&err));
+    } else {
+        node->telnet_port = (int)port;
+    }
+}
+
+/**
+ * read_config() - Read the path of a configuration file and try to open it
+ * @reader:	Reader
+ * @key:	Key
+ * @target:	Node
+ * @value:	Path, relative to the topology file's folder
+ */
+static YAML_READER(read_config)
+{
+    const struct topology_reader *topology = reader->context;
+    const char *text = yaml_text(reader, value, "'config'", false);
+    _cleanup_free_ char *path = NULL, *shown = NULL;
+    _cleanup_close_ int fd = -1;
+    struct node *node = target;
+    struct stat st;
+
+    (void)key;
+    if (!text)
+        return;
+    shown = yaml_quote(value);
+    path = path_join(topology->dir, text);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        int code = errno;
+        _cleanup_free_ char *dir = text_escape(topology->dir, strlen(topology->dir));
+
+        diagnostics_add(reader->diagnostics, value->at,
+                        "configuration file %s: %s (looked for in %s)", shown, strerror(code),
+                        text[0] == '/' ? "/" : dir);
+    } else if (!S_ISREG(st.st_mode)) {
+        diagnostics_add(reader->diagnostics, value->at, "configuration file %s: %s", shown,
+                        S_ISDIR(st.st_mode) ? "is a folder" : "is not a regular file");
+    } else if ((uint64_t)st.st_size > TOPOLOGY_CONFIG_MAX) {
+        diagnostics_add(reader->diagnostics, value->at,
+                        "configuration file %s: %lld bytes; at most %zu are accepted", shown,
+                        (long long)st.st_size, TOPOLOGY_CONFIG_MAX);
+    } else {
+        free(node->config);
+        node->config = steal_ptr(path);
+    }
+}
+
+/**
+ * value_of() - Where a node's value of some key comes from
+ * @reader:	Reader
+ * @index:	Node
+ * @key:	Key
+ *
+ * Return: the value in the node or in the defaults, NULL if neither says anything
+ */
+static const struct yaml_node *value_of(const struct topology_reader *reader, size_t index,
+                                        const char *key)
+{
+    const struct yaml_node *value = yaml_map_get(reader->sources[index].yaml, key);
+
+    return value ? value : yaml_map_get(reader->defaults, key);
+}
+
+/**
+ * no_image() - Note that an image is missing
+ * @reader:	Reader
+ * @at:		Where it is named
+ * @image:	Its name
+ * @hint:	What the images' owner says, or NULL
+ */
+static void no_image(struct topology_reader *reader, struct location at, const char *image,
+                     const char *hint)
+{
+    const char *const *names =
+        reader->images->names ? reader->images->names(reader->images->data) : NULL;
+    const char *nearest;
+    size_t count = 0;
+
+    while (names && names[count])
+        count++;
+    if (hint) {
+        fault(reader, at, "image '%s' is not there: %s", image, hint);
+        return;
+    }
+    nearest = read_nearest(reader, image, names, count);
+    if (nearest)
+        fault(reader, at, "image '%s' is not there: did you mean '%s'?", image, nearest);
+    else
+        fault(reader, at,
+              "image '%s' is not there: see 'labctl image list', or make it by 'labctl image build "
+              "%s'",
+              image, image);
+}
+
+/**
+ * check_image() - Ask about a node's image and check what the node wants of it
+ * @reader:	Reader
+ * @index:	Node
+ */
+static void check_image(struct topology_reader *reader, size_t index)
+{
+    const struct yaml_node *image = value_of(reader, index, "image");
+    const struct yaml_node *memory = value_of(reader, index, "memory");
+    const struct yaml_node *nics = value_of(reader, index, "nics");
+    struct node_source *source = &reader->sources[index];
+    struct node *node = &reader->topology->nodes[index];
+    _cleanup_error_ struct error err = ERROR_INIT;
+    int r;
+
+    if (!image)
+        fault(reader, node->at, "node '%s' has no image: give 'image' here or under 'defaults'",
+              node->name);
+    if (!image || !node->image || !reader->images)
+        return;
+    r = reader->images->facts(reader->images->data, node->image, &source->facts, &err);
+    if (r == -ENOENT) {
+        no_image(reader, image->at, node->image, err.hint);
+        return;
+    }
+    if (r < 0) {
+        /* A definition's faults come as lines; a diagnostic is one. */
+        _cleanup_free_ char *text = text_replace(error_message(&err), "\n", "; ");
+
+        fault(reader, image->at, "image '%s' cannot be used: %s", node->image, text);
+        return;
+    }
+    source->facts_known = true;
+    if (memory && node->memory_bytes && node->memory_bytes < source->facts.memory_least) {
+        _cleanup_free_ char *least = units_format_size(source->facts.memory_least);
+
+        fault(reader, memory->at,
+              "node '%s': memory %s is too little: image '%s' needs at least %s", node->name,
+              memory->text, node->image, least);
+    }
+    if (!nics)
+        node->nics = source->facts.nic_count;
+    else if (node->nics > source->facts.nic_max)
+        fault(reader, nics->at, "node '%s': %u NICs are too many: image '%s' can have at most %u",
+              node->name, node->nics, node->image, source->facts.nic_max);
+}
+
+/**
+ * after_add() - Read one name of an `after` list
+ * @reader:	Reader
+ * @index:	The node that waits
+ * @value:	Name of the node that it waits for
+ */
+static void after_add(struct topology_reader *reader, size_t index, const struct yaml_node *value)
+{
+    struct node *node = &reader->topology->nodes[index];
+    const char *name = yaml_text(&reader->yaml, value, "a node in 'after'", false);
+    ptrdiff_t other;
+
+    if (!name)
+        return;
+    other = read_find_node(reader, name);
+    if (other < 0)
+        read_unknown_node(reader, value->at, name);
+    else if ((size_t)other == index)
+        fault(reader, value->at, "node '%s' cannot wait for itself", name);
+    else
+        node->after[node->after_count++] = (size_t)other;
+}
+
+/**
+ * read_after() - Read what a node waits for
+ * @reader:	Reader
+ * @index:	Node
+ */
+static void read_after(struct topology_reader *reader, size_t index)
+{
+    const struct yaml_node *after = yaml_map_get(reader->sources[index].yaml, "after");
+    struct node *node = &reader->topology->nodes[index];
+
+    if (!after)
+        return;
+    if (after->kind == YAML_SCALAR) {
+        node->after = xnew0(size_t, 1);
+        after_add(reader, index, after);
+    } else if (yaml_expect(&reader->yaml, after, YAML_LIST, "'after'")) {
+        node->after = xnew0(size_t, after->count + 1);
+        for (size_t i = 0; i < after->count; i++)
+            after_add(reader, index, after->items[i]);
+    }
+}
+
+/**
+ * node_name() - Check a node's name
+ * @reader:	Reader
+ * @pair:	The name and the node
+ *
+ * Return: true if the node can be taken in
+ */
+static bool node_name(struct topology_reader *reader, const struct yaml_pair *pair)
+{
+    _cleanup_free_ char *shown = yaml_quote(pair->key);
+
+    if (!text_is_hostname(pair->key->text)) {
+        fault(reader, pair->key->at,
+              "%s is no host name, which a node's name must be: 1 to 63 letters, digits and inner "
+              "hyphens",
+              shown);
+        return false;
+    }
+    if (pair->first) {
+        fault(reader, pair->key->at, "node %s is given twice, first on line %u", shown,
+              pair->first->at.line);
+        return false;
+    }
+    return true;
+}
+
+/**
+ * add_node() - Read one node, except what it says of other nodes
+ * @reader:	Reader
+ * @defaults:	What it has when it says nothing
+ * @pair:	Its name and mapping
+ */
+static void add_node(struct topology_reader *reader, const struct node *defaults,
+                     const struct yaml_pair *pair)
+{
+    size_t index = reader->topology->node_count;
+    struct node *node = &reader->topology->nodes[index];
+    _cleanup_free_ char *what = NULL;
+
+    if (!node_name(reader, pair))
+        return;
+    reader->topology->node_count++;
+    reader->sources[index].yaml = pair->value;
+    *node = *defaults;
+    node->name = xstrdup(pair->key->text);
+    node->image = xstrdup(defaults->image);
+    node->machine = xstrdup(defaults->machine);
+    node->cpu_model = xstrdup(defaults->cpu_model);
+    node->at = pair->key->at;
+    what = xasprintf("node '%s'", node->name);
+    /* "h1:" with nothing after it is a node that has nothing to say. */
+    if (!yaml_is_null(pair->value) && yaml_expect(&reader->yaml, pair->value, YAML_MAP, what))
+        yaml_read_map(&reader->yaml, &topology_node_keys, node, pair->value);
+    check_image(reader, index);
+}
+
+/**
+ * compare_names() - Order nodes by name, case ignored
+ * @a:		Address of a node's index
+ * @b:		Address of another's
+ * @data:	The nodes
+ *
+ * Return: as qsort_r() wants it
+ */
+static int compare_names(const void *a, const void *b, void *data)
+{
+    const struct node *nodes = data;
+    size_t left = *(const size_t *)a, right = *(const size_t *)b;
+    int r = strcasecmp(nodes[left].name, nodes[right].name);
+
+    if (r != 0)
+        return r;
+    return left < right ? -1 : left > right;
+}
+
+/**
+ * sort_names() - Sort the nodes by name and note names that differ in case only
+ * @reader:	Reader
+ */
+static void sort_names(struct topology_reader *reader)
+{
+    struct node *nodes = reader->topology->nodes;
+    size_t count = reader->topology->node_count;
+
+    reader->by_name = xnew0(size_t, count + 1);
+    for (size_t i = 0; i < count; i++)
+        reader->by_name[i] = i;
+    qsort_r(reader->by_name, count, sizeof(size_t), compare_names, nodes);
+    for (size_t i = 1; i < count; i++) {
+        const struct node *first = &nodes[reader->by_name[i - 1]];
+        const struct node *second = &nodes[reader->by_name[i]];
+
+        if (strcasecmp(first->name, second->name) == 0)
+            fault(reader, second->at,
+                  "nodes '%s' and '%s' (line %u) differ in case only; host names do not",
+                  second->name, first->name, first->at.line);
+    }
+}
+
+ptrdiff_t read_find_node(const struct topology_reader *reader, const char *name)
+{
+    size_t low = 0, high = reader->topology->node_count;
+
+    /* The first that is not before the name; those that differ in case only stand side by side. */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (strcasecmp(reader->topology->nodes[reader->by_name[middle]].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < reader->topology->node_count; low++) {
+        const char *found = reader->topology->nodes[reader->by_name[low]].name;
+
+        if (strcasecmp(found, name) != 0)
+            break;
+        if (strcmp(found, name) == 0)
+            return (ptrdiff_t)reader->by_name[low];
+    }
+    return -1;
+}
+
+void read_unknown_node(struct topology_reader *reader, struct location at, const char *name)
+{
+    size_t count = reader->topology->node_count;
+    _cleanup_free_ const char **names = xnew0(const char *, count + 1);
+    _cleanup_free_ char *shown = text_escape(name, strnlen(name, 64));
+    const char *nearest = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        names[i] = reader->topology->nodes[i].name;
+        if (strcasecmp(names[i], name) == 0)
+            nearest = names[i];
+    }
+    if (!nearest)
+        nearest = read_nearest(reader, name, names, count);
+    if (nearest)
+        fault(reader, at, "there is no node '%s': did you mean '%s'?", shown, nearest);
+    else
+        fault(reader, at, "there is no node '%s'", shown);
+}
+
+void read_nodes(struct topology_reader *reader)
+{
+    const struct yaml_node *map = reader->nodes;
+    struct node defaults = {.image = NULL};
+    size_t count;
+
+    if (reader->defaults && yaml_is_null(reader->defaults))
+        reader->defaults = NULL;
+    if (reader->defaults && yaml_expect(&reader->yaml, reader->defaults, YAML_MAP, "'defaults'"))
+        yaml_read_map(&reader->yaml, &topology_defaults_keys, &defaults, reader->defaults);
+    if (map->kind == YAML_MAP && map->count == 0)
+        fault(reader, map->at, "'nodes' is empty: a topology has at least one node");
+    else if (yaml_expect(&reader->yaml, map, YAML_MAP, "'nodes'") && map->count > NODES_MAX)
+        fault(reader, map->at, "%zu nodes are too many: a lab has at most %d", map->count,
+              NODES_MAX);
+    count = map->kind == YAML_MAP && map->count <= NODES_MAX ? map->count : 0;
+    reader->topology->nodes = xnew0(struct node, count + 1);
+    reader->sources = xnew0(struct node_source, count + 1);
+    for (size_t i = 0; i < count; i++)
+        add_node(reader, &defaults, &map->pairs[i]);
+    sort_names(reader);
+    for (size_t i = 0; i < reader->topology->node_count; i++)
+        read_after(reader, i);
+    free(defaults.image);
+    free(defaults.machine);
+    free(defaults.cpu_model);
+}
