@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "topology/read.h"
 
+struct yaml_keys;
+
 enum disk_bus { DISK_VIRTIO, DISK_IDE, DISK_SATA, DISK_SCSI, DISK_FLOPPY };
 enum disk_mode { DISK_READONLY, DISK_COPY, DISK_OVERLAY };
 enum seed_method { SEED_NONE, SEED_TAR };
@@ -53,7 +55,22 @@ struct appliance {
  * Return: 0 or -errno; every fault in the message with FILE:LINE:COL, joined by newlines when
  * several */
 int appliance_read(const char *path, struct appliance **ret_appliance, struct error *err);
+/* appliance_parse() - The same from memory; @path says where the definition would lie. */
+int appliance_parse(const char *path, const char *data, size_t size,
+                    struct appliance **ret_appliance, struct error *err);
 void appliance_free(struct appliance *appliance);
+
+static inline void cleanup_appliance(struct appliance **appliance)
+{
+    appliance_free(*appliance);
+}
+#define _cleanup_appliance_ _cleanup_(cleanup_appliance)
+
+/* appliance_map_types() - All kinds of mappings in a definition with their keys; the JSON Schema is
+ * tested against them. The first is that of the file itself. */
+const struct yaml_keys *const *appliance_map_types(size_t *ret_count);
+/* appliance_mtu_max() - Largest MTU that a NIC model can do. */
+unsigned appliance_mtu_max(const struct appliance *appliance);
 
 /* appliance_port_name() - Name of NIC @nic ("eth0"). Caller frees. */
 char *appliance_port_name(const struct appliance *appliance, unsigned nic);
@@ -68,6 +85,13 @@ struct image_library;
 
 int image_library_open(struct image_library **ret_library, struct error *err);
 void image_library_free(struct image_library *library);
+
+static inline void cleanup_image_library(struct image_library **library)
+{
+    image_library_free(*library);
+}
+#define _cleanup_image_library_ _cleanup_(cleanup_image_library)
+
 /* image_library_get() - The appliance of that name, owned by the library. -ENOENT (hint: labctl
  * image build NAME, if a recipe of that name exists) or -errno. */
 int image_library_get(struct image_library *library, const char *name,

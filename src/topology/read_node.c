@@ -19,7 +19,7 @@
 #include "base/units.h"
 #include "topology/read_priv.h"
 
-enum { NODES_MAX = 4096, CPUS_MAX = 255, NICS_MAX = 256, CPU_MODEL_MAX = 255 };
+enum { NODES_MAX = 4096, CPUS_MAX = 255, NICS_MAX = 256 };
 
 #define MEMORY_MIN   ((uint64_t)1 << 20)
 #define MEMORY_MAX   ((uint64_t)16 << 40)
@@ -58,8 +58,8 @@ const struct yaml_keys topology_console_keys = {"console", console_keys, ARRAY_S
         {.name = "cpus", .read = yaml_read_unsigned, NODE(cpus), .least = 1, .most = CPUS_MAX},    \
         {.name = "nics", .read = yaml_read_unsigned, NODE(nics), .least = 0, .most = NICS_MAX},    \
         {.name = "accel", .read = yaml_read_word, NODE(accel), .words = accel_words},              \
-        {.name = "machine", .read = read_machine, NODE(machine)},                                  \
-        {.name = "cpu", .read = read_cpu, NODE(cpu_model)},                                        \
+        {.name = "machine", .read = yaml_read_qemu_name, NODE(machine)},                           \
+        {.name = "cpu", .read = yaml_read_qemu_name, NODE(cpu_model)},                             \
     {                                                                                              \
         .name = "restart", .read = yaml_read_word, NODE(restart), .words = restart_words           \
     }
@@ -95,54 +95,6 @@ static YAML_READER(read_later)
     (void)key;
     (void)target;
     (void)value;
-}
-
-/**
- * read_restricted() - Read text of a few characters only, as an argument of QEMU must be
- * @reader:	Reader
- * @key:	Key
- * @target:	Node
- * @value:	Value
- * @extra:	Characters allowed besides letters, digits, '.', '_' and '-'
- */
-static void read_restricted(struct yaml_reader *reader, const struct yaml_key *key, void *target,
-                            const struct yaml_node *value, const char *extra)
-{
-    char **field = (char **)((char *)target + key->offset);
-    _cleanup_free_ char *what = xasprintf("'%s'", key->name), *shown = NULL;
-    const char *text = yaml_text(reader, value, what, false);
-
-    if (!text)
-        return;
-    for (const char *at = text; *at; at++) {
-        if ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
-            (*at >= '0' && *at <= '9') || strchr("._-", *at) || strchr(extra, *at))
-            continue;
-        shown = yaml_quote(value);
-        diagnostics_add(reader->diagnostics, value->at,
-                        "%s: %s: only letters, digits and '._-%s' are allowed here", key->name,
-                        shown, extra);
-        return;
-    }
-    if (strlen(text) > CPU_MODEL_MAX || text[0] == '-') {
-        shown = yaml_quote(value);
-        diagnostics_add(reader->diagnostics, value->at, "%s: %s is no name that QEMU knows",
-                        key->name, shown);
-        return;
-    }
-    free(*field);
-    *field = xstrdup(text);
-}
-
-YAML_READER(read_machine)
-{
-    /* No comma: a machine's properties can name files (dumpdtb=). */
-    read_restricted(reader, key, target, value, "");
-}
-
-YAML_READER(read_cpu)
-{
-    read_restricted(reader, key, target, value, "+,=");
 }
 
 /**

@@ -69,7 +69,5 @@ const char *read_nearest(struct topology_reader *reader, const char *word,
 void read_check_mtu(struct topology_reader *reader, const struct yaml_node *at, unsigned mtu,
                     const struct endpoint *ends, size_t count);
 
-/* Readers of keys that several tables share. */
-YAML_READER(read_keep);    /* const struct yaml_node *: the value itself, for later */
-YAML_READER(read_machine); /* char * */
-YAML_READER(read_cpu);     /* char * */
+/* Reader of keys that several tables share. */
+YAML_READER(read_keep); /* const struct yaml_node *: the value itself, for later */

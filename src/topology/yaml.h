@@ -113,6 +113,7 @@ const char *yaml_text(struct yaml_reader *reader, const struct yaml_node *node, 
 YAML_READER(yaml_read_text);      /* char *: one line */
 YAML_READER(yaml_read_paragraph); /* char *: lines; newlines at the end are dropped */
 YAML_READER(yaml_read_name);      /* char *: a name (base/text.h) */
+YAML_READER(yaml_read_qemu_name); /* char *: a machine, or with properties a CPU model */
 YAML_READER(yaml_read_size);      /* uint64_t: bytes within least..most */
 YAML_READER(yaml_read_duration);  /* uint64_t: nanoseconds within least..most */
 YAML_READER(yaml_read_unsigned);  /* unsigned within least..most */

@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "base/units.h"
 
-enum { SHOWN_TEXT_MAX = 60 };
+enum { SHOWN_TEXT_MAX = 60, QEMU_NAME_MAX = 255 };
 
 const struct yaml_node *yaml_map_get(const struct yaml_node *map, const char *key)
 {
@@ -292,6 +292,36 @@ YAML_READER(yaml_read_name)
             "one a letter or digit",
             key->name, shown);
     }
+}
+
+YAML_READER(yaml_read_qemu_name)
+{
+    /* A CPU model may have features ("max,+avx2"). A machine may not: its properties can name files
+     * (dumpdtb=). */
+    const char *extra = strcmp(key->name, "machine") == 0 ? "" : "+,=";
+    const char *text = key_text(reader, key, value, false);
+
+    if (!text)
+        return;
+    for (const char *at = text; *at; at++) {
+        _cleanup_free_ char *shown = NULL;
+
+        if ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+            (*at >= '0' && *at <= '9') || strchr("._", *at) || (*at == '-' && at > text) ||
+            strchr(extra, *at))
+            continue;
+        shown = yaml_quote(value);
+        diagnostics_add(reader->diagnostics, value->at,
+                        "%s: %s: only letters, digits and '._%s-' are allowed here, the '-' not in "
+                        "front",
+                        key->name, shown, extra);
+        return;
+    }
+    if (strlen(text) > QEMU_NAME_MAX)
+        diagnostics_add(reader->diagnostics, value->at, "%s: longer than %d characters", key->name,
+                        QEMU_NAME_MAX);
+    else
+        set_string(target, key, xstrdup(text));
 }
 
 YAML_READER(yaml_read_size)
