@@ -69,7 +69,7 @@ expect() {
 		fi
 		if [ "$(now_ms)" -gt $end ] || ! kill -0 "${pid[$1]}" 2>/dev/null; then
 			echo "# $1: no '$2' in ${3:-30} s; the end of its console:"
-			tail -n 15 "$DIR/$1.log" | sed 's/^/#   /'
+			tail -n 15 "$DIR/$1.log" | cut -c1-200 | sed 's/^/#   /'
 			return 1
 		fi
 		sleep 0.05

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# root.sh: what postinst scripts would have made, our own init, and the two disks.
+
+# Our init and the configuration that every guest shares. Users come from recipes by add_user.
+install_guest() {
+	step="installing the guest's own files"
+	local applet
+	cp -r "$LIB/guest/." "$ROOT/"
+	chmod 755 "$ROOT"/usr/lib/labctl/*
+	mkdir -p "$ROOT"/{dev,proc,sys,run,tmp,mnt,root,home} "$ROOT"/var/{lib,log,cache,tmp,spool}
+	chmod 1777 "$ROOT/tmp" "$ROOT/var/tmp"
+	chmod 700 "$ROOT/root"
+	ln -sfn /run "$ROOT/var/run"
+	ln -sfn /proc/mounts "$ROOT/etc/mtab"
+	mkdir -p "$ROOT/etc/labctl"
+	echo "$NAME" >"$ROOT/etc/labctl/image"
+	# busybox stands in for every command that no package brought.
+	while read -r applet; do
+		case $applet in dpkg* | rpm* | ar | init | poweroff | reboot | halt | httpd | telnetd) continue ;; esac
+		[ -e "$ROOT/usr/bin/$applet" ] || [ -L "$ROOT/usr/bin/$applet" ] ||
+			[ -e "$ROOT/usr/sbin/$applet" ] || [ -L "$ROOT/usr/sbin/$applet" ] ||
+			ln -s busybox "$ROOT/usr/bin/$applet"
+	done <"$LIB/busybox-applets"
+	ln -sf ../bin/busybox "$ROOT/usr/sbin/init"
+	ln -sf bash "$ROOT/usr/bin/sh"
+	for applet in poweroff reboot halt; do
+		ln -sf ../lib/labctl/halt "$ROOT/usr/sbin/$applet"
+	done
+}
+
+# For recipes: a system user with a group of the same name, as a package's postinst would make it.
+add_user() {
+	local name=$1 id=$2 home=${3:-/nonexistent}
+	echo "$name:x:$id:$id::$home:/usr/sbin/nologin" >>"$ROOT/etc/passwd"
+	add_group "$name" "$id"
+}
+
+# For recipes: a group, with members after its number.
+add_group() {
+	echo "$1:x:$2:${3:-}" >>"$ROOT/etc/group"
+}
+
+# A recipe's files/ are laid over the root as they are.
+copy_files() {
+	[ -d "$RECIPE/files" ] || return 0
+	cp -r "$RECIPE/files/." "$ROOT/"
+	[ ! -d "$RECIPE/files/usr/lib/labctl" ] || chmod 755 "$ROOT"/usr/lib/labctl/*
+}
+
+prune_root() {
+	local path
+	step="pruning"
+	for path in etc/init.d etc/rc?.d etc/cron.* etc/logrotate.d etc/systemd etc/kernel etc/X11 \
+		etc/apparmor.d usr/share/apport usr/share/applications usr/share/icons usr/share/pixmaps \
+		usr/share/metainfo usr/share/initramfs-tools var/cache/apt var/lib/dpkg "${remove[@]}"; do
+		rm -rf "${ROOT:?}/"$path
+	done
+	# Perl is never there, so neither need be what wants it.
+	{ grep -rlI -m1 '^#! */usr/bin/perl' "$ROOT"/usr/{bin,sbin,share} || true; } 2>>"$LOG" |
+		xargs -r rm -f
+	find "$ROOT" -xtype l -lname '*/init.d/*' -delete
+}
+
+# The read-only base, shared by all nodes. Everything is root's and of one time, so that the same
+# packages give the same bytes.
+make_squashfs() {
+	step="making the root file system"
+	say "packing $(du -sh "$ROOT" | cut -f1) into a squashfs"
+	chmod 755 "$ROOT"
+	must mksquashfs "$ROOT" "$OUT/root.squashfs" -all-root -no-xattrs -comp zstd \
+		-Xcompression-level "${ZSTD_LEVEL:-15}" -b 128K -all-time 0 -mkfs-time 0 -noappend -no-progress \
+		-quiet
+	chmod 644 "$OUT/root.squashfs"
+}
+
+# What a node changes goes here: 1 GiB to the guest, a few KiB on the host, copied for each node.
+# The inode tables are left for the first use, so that the file stays sparse.
+make_disk() {
+	step="making the disk"
+	truncate -s 1G "$OUT/disk.raw" || fail "cannot make a sparse file of 1 GiB in $OUT"
+	must mkfs.ext4 -q -F -L labctl -N 16384 -m 0 -J size=4 \
+		-U 6c616263-746c-4000-8000-000000000000 \
+		-E lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0,hash_seed=6c616263-746c-4000-8000-000000000000 \
+		"$OUT/disk.raw"
+	chmod 644 "$OUT/disk.raw"
+}
