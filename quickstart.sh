@@ -11,6 +11,8 @@ set -euo pipefail
 TOP=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 # shellcheck source=tools/setup/lib.sh
 . "$TOP/tools/setup/lib.sh"
+# shellcheck source=tools/setup/leftovers.sh
+. "$TOP/tools/setup/leftovers.sh"
 
 LAB=ospf-triangle
 BIN=build/release/bin
@@ -131,27 +133,13 @@ what_next() {
 	EOT
 }
 
-# What of a lab is left: processes, sockets and mounts that name its folder.
-leftovers() {
-	local pid
-	for pid in /proc/[0-9]*; do
-		[ "${pid#/proc/}" != $$ ] || continue
-		if tr '\0' '\n' <"$pid/cmdline" | grep -qF "$WORK/" ||
-			{ [ "$(cat "$pid/comm")" != env ] && tr '\0' '\n' <"$pid/environ" | grep -qxF "LABCTL_RUN=$WORK/run"; }; then
-			echo "process ${pid#/proc/} ($(tr '\0' ' ' <"$pid/cmdline" | cut -c1-80))"
-		fi
-	done 2>/dev/null
-	grep -F "$WORK/" /proc/net/unix | sed 's/.* /socket /' || true
-	grep -F "$WORK/" /proc/self/mountinfo | sed 's/.* /mount /' || true
-	"${LAB_AS[@]}" find "$WORK/run" -mindepth 1 2>/dev/null | sed 's/^/file /' || true
-}
-
 take_down() {
 	local left end=$((SECONDS + 5))
 	say "taking the lab down"
 	lab topology down "$LAB" --wipe </dev/null || fault "topology down failed"
 	# A process that was told to end may be a moment in ending.
-	while left=$(leftovers); [ -n "$left" ] && [ $SECONDS -lt $end ]; do sleep 0.2; done
+	while left=$(leftovers "$WORK"); [ -n "$left" ] && [ $SECONDS -lt $end ]; do sleep 0.2; done
+	left+=$("${LAB_AS[@]}" find "$WORK/run" -mindepth 1 2>/dev/null || true)
 	[ -z "$left" ] || fault "left behind: $left"
 	[ "$(ls /sys/class/net)" = "$INTERFACES" ] || fault "the interfaces of this machine changed"
 }

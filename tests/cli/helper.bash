@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2034,SC2154 # some is set here and used in tests, or by bats
+#
+# helper.bash: labs of a test's own. lab_setup makes a folder $T with run and kept folders in it, so that
+# tests disturb neither the labs of this machine nor each other; lab_teardown takes everything down
+# and fails the test if anything is left or a sanitizer had something to say.
+
+LABCTL_SOURCE=${LABCTL_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+LABCTL=${LABCTL:-$LABCTL_SOURCE/build/dev/bin/labctl}
+TOPOLOGIES=$LABCTL_SOURCE/topologies
+# shellcheck source=tools/setup/leftovers.sh
+. "$LABCTL_SOURCE/tools/setup/leftovers.sh"
+
+# Short, since the paths of sockets are below it.
+lab_setup() {
+	T=$(mktemp -d /tmp/lt.XXXXXX)
+	mkdir -m 1777 "$T/san"
+	NETDEVS=$(ls /sys/class/net)
+	# What is started from here on carries $T in its environment.
+	export T NETDEVS LABCTL_RUN=$T/run LABCTL_STATE=$T/state
+	export ASAN_OPTIONS="log_path=$T/san/report:detect_leaks=${LEAKS:-1}"
+	export UBSAN_OPTIONS="log_path=$T/san/report:print_stacktrace=1"
+	unset XDG_RUNTIME_DIR
+}
+
+lab_teardown() {
+	local lab end left bad=0
+	[ -n "${T:-}" ] && [ -d "$T" ] || return 0
+	for lab in "$T"/run*/*/; do
+		[ -d "$lab" ] || continue
+		LABCTL_RUN=$(dirname "$lab") timeout -k 5 60 "$LABCTL" topology down "$(basename "$lab")" --wipe \
+			>"$T/down.log" 2>&1 </dev/null || { echo "topology down:"; cat "$T/down.log"; bad=1; }
+	done
+	end=$((SECONDS + 5))
+	while left=$(leftovers "$T"); [ -n "$left" ] && [ $SECONDS -lt $end ]; do sleep 0.1; done
+	for lab in "$T"/run*/*/; do
+		[ ! -d "$lab" ] || left+=$'\n'"run folder $lab with: $(find "$lab" -mindepth 1 -printf '%f ')"
+	done
+	[ "$(ls /sys/class/net)" = "$NETDEVS" ] || left+=$'\n'"the machine's interfaces changed"
+	if [ -n "$left" ]; then
+		echo "left behind:"
+		echo "$left"
+		sed -n 's/^process \([0-9]*\):.*/\1/p' <<<"$left" | xargs -r kill -9 2>/dev/null || true
+		bad=1
+	fi
+	sanitizer_reports || bad=1
+	if [ $bad != 0 ]; then
+		for lab in "$T"/run*/*/engine.log; do
+			[ ! -f "$lab" ] || { echo "end of $lab:"; tail -n 20 "$lab"; }
+		done
+	fi
+	rm -rf "$T"
+	return $bad
+}
+
+# Show what AddressSanitizer, LeakSanitizer and UBSan reported, and fail if they did.
+sanitizer_reports() {
+	local file found=0
+	for file in "$T"/san/report*; do
+		[ -s "$file" ] || continue
+		found=1
+		echo "sanitizer report of process ${file##*.}:"
+		head -n 40 "$file"
+	done
+	return $found
+}
+
+# labctl, never forever, never with the test's input.
+labctl() {
+	timeout -k 5 "${LABCTL_TIMEOUT:-200}" "$LABCTL" "$@" </dev/null
+}
+
+# expect_status STATUS COMMAND…: run it; its output is in $output.
+expect_status() {
+	local want=$1
+	shift
+	run "$@"
+	[ "$status" -eq "$want" ] || {
+		echo "status $status, not $want, of: $*"
+		echo "$output"
+		return 1
+	}
+}
+
+# output_has REGEX…: $output matches each.
+output_has() {
+	local regex
+	for regex; do
+		grep -Eiq -- "$regex" <<<"$output" || {
+			echo "no '$regex' in:"
+			echo "$output"
+			return 1
+		}
+	done
+}
+
+output_lacks() {
+	! grep -Ei -- "$1" <<<"$output" || {
+		echo "'$1' should not be in:"
+		echo "$output"
+		return 1
+	}
+}
+
+# json FILTER COMMAND…: a labctl command's --json document through jq -r.
+json() {
+	local filter=$1
+	shift
+	labctl "$@" --json | jq -r "$filter"
+}
+
+# status_of LAB FILTER
+status_of() {
+	json "$2" topology status "$1"
+}
+
+# wait_until SECONDS COMMAND…: look again until it is true. For what the outside has no event for.
+wait_until() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || {
+			echo "not within time: $*"
+			"$@" || true
+			return 1
+		}
+		sleep 0.2
+	done
+}
+
+# on NODE COMMAND: what a command on a node printed.
+on() {
+	labctl node exec "$1" "$2"
+}
+
+# node_says NODE COMMAND REGEX
+node_says() {
+	on "$1" "$2" | grep -Eq -- "$3"
+}
+
+# node_counts NODE COMMAND REGEX NUMBER: exactly so many lines match.
+node_counts() {
+	[ "$(on "$1" "$2" | grep -Ec -- "$3")" = "$4" ]
+}
+
+pings() {
+	on "$1" "ping -c 1 -W 1 $2"
+}
+
+# hello_file NAME [EXTRA-NODES]: a topology of boot sectors in $T; prints its path.
+hello_file() {
+	local name=$1 extra=${2:-}
+	cat >"$T/$name.yaml" <<-EOT
+	lab: $name
+	defaults: {image: hello}
+	nodes:
+	  a: {}
+	  b: {}
+	$extra
+	links:
+	  - [a:eth0, b:eth0]
+	EOT
+	echo "$T/$name.yaml"
+}
+
+now_ms() {
+	local t=${EPOCHREALTIME/[.,]/}
+	echo $((t / 1000))
+}
+
+# A terminal of a test's own: a tmux server with its socket in $T.
+tm() {
+	tmux -S "$T/tmux" "$@"
+}
+
+# tm_start [COMMAND]: a detached 100x30 terminal with a plain shell.
+tm_start() {
+	env -u TMUX PS1='$ ' TERM=xterm tmux -S "$T/tmux" -f /dev/null new-session -d -x 100 -y 30 \
+		"${1:-bash --norc --noprofile}" </dev/null >/dev/null 2>&1 3>&-
+}
+
+tm_type() {
+	tm send-keys -l "$1"
+	tm send-keys Enter
+}
+
+tm_screen() {
+	tm capture-pane -p -S -200
+}
+
+tm_shows() {
+	tm_screen | grep -Eq -- "$1"
+}
+
+tm_stop() {
+	tm kill-server 2>/dev/null || true
+}
+
+# needs_tun: skip where no links can be made.
+needs_tun() {
+	if ! [ -r /dev/net/tun ] || ! [ -w /dev/net/tun ]; then
+		skip "/dev/net/tun is not usable by $(id -un)"
+	fi
+}
