@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* Captures: one worker process each, run by the fabric inside the lab's namespace. A worker tells what it does as JSON
- * lines on a pipe (capture/capture.h); the engine keeps its figures. capture.start is answered when the
- * worker says that it sees packets, capture.stop when it has ended and its file is whole. A stream's worker
- * writes to the client's own connection, so the engine never touches a packet. */
+/* Captures: one worker process each, run by the fabric inside the lab's namespace. A worker tells
+ * what it does as JSON lines on a pipe (capture/capture.h); the engine keeps its figures.
+ * capture.start is answered when the worker says that it sees packets, capture.stop when it has
+ * ended and its file is whole. A stream's worker writes to the client's own connection, so the
+ * engine never touches a packet. */
 
 #include <fcntl.h>
 #include <signal.h>
@@ -121,8 +122,7 @@ static void add_nic(const struct lab *lab, struct endpoints *endpoints, size_t n
     array_grow(endpoints->items, endpoints->count, endpoints->capacity);
     if (capacity != endpoints->capacity)
         endpoints->labels = xrealloc(endpoints->labels, endpoints->capacity, sizeof(char *));
-    endpoints->labels[endpoints->count] =
-        xasprintf("%s:%s", lab->topology->nodes[node].name, port);
+    endpoints->labels[endpoints->count] = xasprintf("%s:%s", lab->topology->nodes[node].name, port);
     endpoints->items[endpoints->count] = (struct capture_endpoint){
         .ifname = tap->ifname,
         .label = endpoints->labels[endpoints->count],
@@ -407,8 +407,8 @@ static int spawn_worker(struct capture_run *run, const struct endpoints *endpoin
     r = sd_event_add_io(run->lab->event, &run->report_source, run->report_fd, EPOLLIN, on_report,
                         run);
     if (r >= 0)
-        r = sd_event_add_io(run->lab->event, &run->exit_source, run->pidfd, EPOLLIN,
-                            on_worker_exit, run);
+        r = sd_event_add_io(run->lab->event, &run->exit_source, run->pidfd, EPOLLIN, on_worker_exit,
+                            run);
     return r < 0 ? error_errno(err, -r, "watch the capture worker") : 0;
 }
 
@@ -467,7 +467,7 @@ static int prepare_run(struct capture_run *run, json_t *params, struct endpoints
         return error_set(err, ENOTCONN, "the lab is not up");
     run->where = json_incref(where);
     run->filter = xstrdup(filter);
-    json_array_foreach(where, i, item) {
+    json_array_foreach (where, i, item) {
         r = add_where(run->lab, endpoints, json_string_value(item), err);
         if (r < 0)
             return r;
@@ -493,9 +493,9 @@ int captures_start(struct lab *lab, json_t *params, int fd, struct capture_run *
         if (r == 0 && file && file[0] != '/')
             r = error_input(err, "the file must be an absolute path: %s", file);
         if (r == 0) {
-            run->file = file ? xstrdup(file)
-                             : default_file(lab, json_string_value(json_array_get(run->where, 0)),
-                                            err);
+            run->file =
+                file ? xstrdup(file)
+                     : default_file(lab, json_string_value(json_array_get(run->where, 0)), err);
             r = run->file ? 0 : -EIO;
         }
         if (r == 0) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* Carrier is true: a NIC of a running guest is up only if a cable is in, the cable is not cut and the node
- * at its other end runs. On a LAN segment the segment is the other end, and it always runs. QEMU is told by
- * set_link, and only of changes. */
+/* Carrier is true: a NIC of a running guest is up only if a cable is in, the cable is not cut and
+ * the node at its other end runs. On a LAN segment the segment is the other end, and it always
+ * runs. QEMU is told by set_link, and only of changes. */
 
 #include "base/alloc.h"
 #include "base/log.h"

@@ -2,15 +2,16 @@
 
 /* The lab as a whole: going up, going down, and what one node's change means for the rest.
  *
- * Calls that take time are waiters: a goal over a set of nodes. lab_changed() marks the lab as changed; once per turn of
- * the event loop, after all that happened in it was taken in, on_settled() saves the state, starts
- * what can be started and answers the waiters whose goal is reached or out of reach. So no caller is
- * ever re-entered, and a burst of changes costs one pass.
+ * Calls that take time are waiters: a goal over a set of nodes. lab_changed() marks the lab as
+ * changed; once per turn of the event loop, after all that happened in it was taken in,
+ * on_settled() saves the state, starts what can be started and answers the waiters whose goal is
+ * reached or out of reach. So no caller is ever re-entered, and a burst of changes costs one pass.
  *
  * A failed `up` is a `down` whose answer is the failure. Down is finished when no QEMU and no
  * capture worker is left: then the fabric ends, the run folder goes, the answers are sent and the
  * event loop ends. */
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
@@ -99,8 +100,8 @@ static int read_topology(struct lab *lab, const char *path, struct error *err)
  * @lab:	Lab with a run_dir
  * @err:	Error to fill
  *
- * The lock is on the folder itself, so that nothing is left beside it. The folder may have been removed between
- * opening and locking by a lab of this name that just ended: then it is made again.
+ * The lock is on the folder itself, so that nothing is left beside it. The folder may have been
+ * removed between opening and locking by a lab of this name that just ended: then it is made again.
  *
  * Return: 0 or -errno
  */
@@ -153,7 +154,8 @@ static int make_folders(struct lab *lab, struct error *err)
         return -ENOENT;
     lab->run_dir = path_join(run_root, lab->name);
     lab->state_dir = path_join(state_root, lab->name);
-    /* The longest socket path there will be: a node's name of 63 bytes is possible, most are not. */
+    /* The longest socket path there will be: a node's name of 63 bytes is possible, most are not.
+     */
     longest = path_join(lab->run_dir, "fabric.sock");
     r = socket_path_check(longest, err);
     for (size_t i = 0; r == 0 && lab->topology && i < lab->topology->node_count; i++) {
@@ -332,7 +334,8 @@ static int node_reached(const struct node_run *node, const struct waiter *waiter
 
     if (waiter->goal == WAIT_STOPPED)
         return node->state == NODE_STOPPED || node->state == NODE_CRASHED;
-    if (node->state == NODE_CRASHED || node->state == NODE_STOPPED || node->state == NODE_STOPPING) {
+    if (node->state == NODE_CRASHED || node->state == NODE_STOPPED ||
+        node->state == NODE_STOPPING) {
         if (node->wants_restart)
             return 0;
         r = error_set(err, ECANCELED, "node '%s' %s%s%s", name, node_state_name(node->state),
@@ -346,8 +349,10 @@ static int node_reached(const struct node_run *node, const struct waiter *waiter
         return node_is_running(node);
     if (node->timed_out) {
         r = error_set(err, ETIMEDOUT, "node '%s' is %s", name, node->reason);
-        error_hint(err, "its console: labctl node log %s; give it longer with ready_timeout: in "
-                        "the topology, or do not wait with --wait started", name);
+        error_hint(err,
+                   "its console: labctl node log %s; give it longer with ready_timeout: in "
+                   "the topology, or do not wait with --wait started",
+                   name);
         return r;
     }
     return node->state == NODE_READY || node->state == NODE_RUNNING;
@@ -383,7 +388,8 @@ static int waiter_reached(const struct lab *lab, const struct waiter *waiter, st
     if (all)
         return 1;
     if (waiter->deadline_ns && now_ns() > waiter->deadline_ns) {
-        error_hint(err, "give it longer with --timeout, or look at what it does with 'labctl node log'");
+        error_hint(err,
+                   "give it longer with --timeout, or look at what it does with 'labctl node log'");
         return error_set(err, ETIMEDOUT, "time is over before every node was there");
     }
     return 0;
@@ -678,9 +684,10 @@ static int refuse_unbuilt(const struct lab *lab, struct error *err)
 
         if (memcmp(&link->impairment[0], &none, sizeof(none)) != 0 ||
             memcmp(&link->impairment[1], &none, sizeof(none)) != 0 || link->flap_every_ns)
-            return error_input(err, "%s:%u:%u: link '%s': impairments and flapping are not in "
-                                    "this version of labctl", topology->path, link->at.line,
-                               link->at.column, link->name);
+            return error_input(err,
+                               "%s:%u:%u: link '%s': impairments and flapping are not in "
+                               "this version of labctl",
+                               topology->path, link->at.line, link->at.column, link->name);
     }
     if (topology->uplink_count)
         return error_input(err, "%s:%u:%u: uplink '%s': uplinks are not in this version of labctl",
@@ -728,7 +735,8 @@ void lab_down(struct lab *lab, struct rpc_call *call, bool wipe, bool force)
         if (waiter->goal == WAIT_DOWN)
             continue;
         waiter->goal = WAIT_DOWN;
-        (void)error_set(&waiter->failure, ECANCELED, "lab '%s' was taken down meanwhile", lab->name);
+        (void)error_set(&waiter->failure, ECANCELED, "lab '%s' was taken down meanwhile",
+                        lab->name);
     }
     captures_stop_all(lab);
     for (size_t i = 0; i < lab->topology->node_count; i++) {

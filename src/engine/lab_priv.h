@@ -51,40 +51,40 @@ struct lab;
 /* What lives while a node's QEMU does. */
 struct node_run {
     struct lab *lab;
-    size_t index;                  /* into topology.nodes, plan.first_tap */
-    const struct node *spec;       /* borrowed from the topology */
+    size_t index;                      /* into topology.nodes, plan.first_tap */
+    const struct node *spec;           /* borrowed from the topology */
     const struct appliance *appliance; /* borrowed from the library */
-    char *dir;                     /* kept folder */
+    char *dir;                         /* kept folder */
     enum node_state state;
-    char *reason;                  /* why it is in this state, for people; may be NULL */
-    enum accel accel;              /* resolved */
+    char *reason;     /* why it is in this state, for people; may be NULL */
+    enum accel accel; /* resolved */
 
     struct process_id process;
-    int pidfd;                     /* -1: no QEMU */
+    int pidfd; /* -1: no QEMU */
     sd_event_source *exit_source;
-    bool is_child;                 /* spawned by this engine, so its status can be had */
-    struct qmp *qmp;               /* NULL until connected */
+    bool is_child;                    /* spawned by this engine, so its status can be had */
+    struct qmp *qmp;                  /* NULL until connected */
     int serial_fds[NODE_SERIALS_MAX]; /* connected, waiting to be given to their consoles */
     struct console *consoles[NODE_SERIALS_MAX];
     unsigned console_count;
 
-    bool launched;                 /* QMP is past its handshake */
-    bool timed_out;                /* its time to become ready is over */
-    bool paused;                   /* stays stopped by -S until it is told to go */
-    bool wants_restart;            /* start again once stopped */
-    bool guest_shutdown;           /* QMP said that the guest powered itself off */
-    bool *carrier;                 /* per NIC: what QEMU was told last */
-    bool holds_slot;               /* counts against lab.boot_slots */
+    bool launched;       /* QMP is past its handshake */
+    bool timed_out;      /* its time to become ready is over */
+    bool paused;         /* stays stopped by -S until it is told to go */
+    bool wants_restart;  /* start again once stopped */
+    bool guest_shutdown; /* QMP said that the guest powered itself off */
+    bool *carrier;       /* per NIC: what QEMU was told last */
+    bool holds_slot;     /* counts against lab.boot_slots */
     uint64_t queued_ns, started_ns, booted_ns, ready_ns; /* CLOCK_MONOTONIC; 0: not yet */
     sd_event_source *slot_timer, *ready_timer, *stop_timer;
-    unsigned stop_step;            /* how hard it has been asked to stop */
+    unsigned stop_step; /* how hard it has been asked to stop */
 
     regex_t ready_rule, prompt_rule, error_rule;
     bool has_ready, has_prompt, has_error;
 };
 
 struct link_run {
-    bool down;                     /* cut by topology or command */
+    bool down; /* cut by topology or command */
 };
 
 /* A capture.stop that is answered when the last of its captures has ended. */
@@ -98,15 +98,15 @@ struct capture_stop {
 struct capture_run {
     struct lab *lab;
     unsigned id;
-    json_t *where;                 /* as asked for */
-    char *file;                    /* NULL: a stream */
+    json_t *where; /* as asked for */
+    char *file;    /* NULL: a stream */
     char *filter;
     int pidfd, report_fd;
     sd_event_source *exit_source, *report_source;
     pid_t pid;
-    struct strbuf report;          /* unfinished line */
+    struct strbuf report; /* unfinished line */
     uint64_t packets, bytes, dropped;
-    char *error;                   /* why it ended, NULL while it runs */
+    char *error; /* why it ended, NULL while it runs */
     bool started, ended;
     struct rpc_call *pending;      /* capture.start waiting for the worker's word */
     struct capture_stop *stopping; /* capture.stop waiting for its end */
@@ -116,13 +116,13 @@ struct capture_run {
 enum waiter_goal { WAIT_STARTED, WAIT_READY, WAIT_STOPPED, WAIT_DOWN };
 struct waiter {
     struct waiter *next;
-    struct rpc_call *call;         /* NULL: nobody waits (SIGTERM) */
+    struct rpc_call *call; /* NULL: nobody waits (SIGTERM) */
     enum waiter_goal goal;
-    bool *nodes;                   /* which ones, node_count entries */
-    bool up;                       /* it is lab.up: success makes the lab RUNNING */
-    bool keep;                     /* up: leave what there is if it fails */
-    struct error failure;          /* WAIT_DOWN: what to answer instead of success */
-    uint64_t deadline_ns;          /* CLOCK_MONOTONIC, 0: none */
+    bool *nodes;          /* which ones, node_count entries */
+    bool up;              /* it is lab.up: success makes the lab RUNNING */
+    bool keep;            /* up: leave what there is if it fails */
+    struct error failure; /* WAIT_DOWN: what to answer instead of success */
+    uint64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none */
 };
 
 enum lab_state { LAB_IDLE, LAB_STARTING, LAB_RUNNING, LAB_STOPPING };
@@ -130,14 +130,14 @@ enum lab_state { LAB_IDLE, LAB_STARTING, LAB_RUNNING, LAB_STOPPING };
 struct lab {
     sd_event *event;
     char *name, *run_dir, *state_dir;
-    int lock_fd;                   /* flock on the run folder */
+    int lock_fd; /* flock on the run folder */
     struct topology *topology;
     struct image_library *library;
     struct fabric_plan *plan;
-    struct fabric *fabric;         /* NULL until the lab is up */
+    struct fabric *fabric; /* NULL until the lab is up */
     sd_event_source *fabric_source;
-    struct node_run *nodes;        /* topology.node_count */
-    struct link_run *links;        /* topology.link_count */
+    struct node_run *nodes; /* topology.node_count */
+    struct link_run *links; /* topology.link_count */
     struct capture_run **captures;
     size_t capture_count, capture_capacity;
     unsigned next_capture;
@@ -158,11 +158,14 @@ const char *node_state_name(enum node_state state);
 int lab_new(sd_event *event, const char *name, const char *topology_path, struct lab **ret_lab,
             struct error *err);
 void lab_free(struct lab *lab);
-/* lab_up() - Check, make the fabric, queue every node; @waiter (owned) is answered when they got there. */
+/* lab_up() - Check, make the fabric, queue every node; @waiter (owned) is answered when they got
+ * there. */
 void lab_up(struct lab *lab, struct waiter *waiter, bool paused);
-/* lab_down() - Stop everything, remove everything, answer, leave the event loop. @call may be NULL. */
+/* lab_down() - Stop everything, remove everything, answer, leave the event loop. @call may be NULL.
+ */
 void lab_down(struct lab *lab, struct rpc_call *call, bool wipe, bool force);
-/* lab_changed() - Some node or link changed: save, tell, look at what waits. Safe to call from anywhere. */
+/* lab_changed() - Some node or link changed: save, tell, look at what waits. Safe to call from
+ * anywhere. */
 void lab_changed(struct lab *lab);
 /* lab_schedule() - Start queued nodes as far as slots and `after` allow. */
 void lab_schedule(struct lab *lab);

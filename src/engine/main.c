@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* labctl-engine: supervises one lab. labctl starts it in a session of its own and waits for one JSON line on the ready
- * descriptor: {"ok": true} once the socket listens, or {"error": …} and the engine is gone again. */
+/* labctl-engine: supervises one lab. labctl starts it in a session of its own and waits for one
+ * JSON line on the ready descriptor: {"ok": true} once the socket listens, or {"error": …} and the
+ * engine is gone again. */
 
 #include <fcntl.h>
 #include <getopt.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* The methods that labctl calls (docs/rpc.md). Each reads its parameters, refuses what is wrong before anything is
- * changed, and then either answers or leaves the call with a waiter. */
+/* The methods that labctl calls (docs/rpc.md). Each reads its parameters, refuses what is wrong
+ * before anything is changed, and then either answers or leaves the call with a waiter. */
 
 #include <string.h>
 #include <sys/resource.h>
@@ -180,7 +180,7 @@ static int params_nodes(struct lab *lab, json_t *params, struct waiter *waiter, 
         return error_input(err, "no node was named");
     if (all)
         memset(waiter->nodes, true, lab->topology->node_count);
-    json_array_foreach(names, i, name) {
+    json_array_foreach (names, i, name) {
         struct node_run *node = find_node(lab, json_string_value(name), NULL, err);
 
         if (!node)
@@ -375,8 +375,8 @@ static void method_log(struct rpc_call *call, json_t *params, void *data)
         rpc_fail(call, &err);
         return;
     }
-    rpc_reply(call, json_pack("{s:o}", "path", json_sprintf("%s/console-%u.log", node->dir,
-                                                            serial)));
+    rpc_reply(call,
+              json_pack("{s:o}", "path", json_sprintf("%s/console-%u.log", node->dir, serial)));
 }
 
 /* ---- consoles ---- */
@@ -443,8 +443,10 @@ static void method_exec(struct rpc_call *call, json_t *params, void *data)
     if (r == 0 && command[strcspn(command, "\r\n")])
         r = error_input(&err, "the command must be a single line");
     if (r == 0 && !node->has_prompt) {
-        r = error_set(&err, ENOTSUP, "image '%s' has no prompt rule, so the end of a command cannot "
-                                     "be told", node->appliance->name);
+        r = error_set(&err, ENOTSUP,
+                      "image '%s' has no prompt rule, so the end of a command cannot "
+                      "be told",
+                      node->appliance->name);
         error_hint(&err, "add exec: {prompt: …} to its appliance.yaml");
     }
     if (r == 0 && node->state != NODE_READY && node->state != NODE_RUNNING) {
@@ -531,14 +533,15 @@ static void method_attach(struct rpc_call *call, json_t *params, void *data)
     }
     pending = xnew0(struct pending_attach, 1);
     pending->console = node->consoles[serial];
-    pending->mode = mode[0] == 's' ? CONSOLE_SHARED
+    pending->mode = mode[0] == 's'   ? CONSOLE_SHARED
                     : mode[0] == 'r' ? CONSOLE_READ_ONLY
                                      : CONSOLE_EXCLUSIVE;
     pending->replay = replay < 0 ? SIZE_MAX : (size_t)replay;
     pending->who = text_escape(who, strnlen(who, 64));
-    rpc_upgrade(call, json_pack("{s:s, s:s}", "node", node->spec->name, "state",
-                                node_state_name(node->state)),
-                on_attach_fd, pending);
+    rpc_upgrade(
+        call,
+        json_pack("{s:s, s:s}", "node", node->spec->name, "state", node_state_name(node->state)),
+        on_attach_fd, pending);
 }
 
 /* ---- links ---- */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* Life of a node, from queued to stopped (the states are drawn in lab_priv.h). Everything is driven by
- * events: QMP's greeting, its answers and events, the console's rule, the pidfd of QEMU, timers. State
- * changes go through node_set_state(), which tells the lab; the lab decides what that means for
- * others (slots, `after`, carrier, waiting calls). */
+/* Life of a node, from queued to stopped (the states are drawn in lab_priv.h). Everything is driven
+ * by events: QMP's greeting, its answers and events, the console's rule, the pidfd of QEMU, timers.
+ * State changes go through node_set_state(), which tells the lab; the lab decides what that means
+ * for others (slots, `after`, carrier, waiting calls). */
 
 #include <signal.h>
 #include <stdarg.h>
@@ -68,17 +68,19 @@ static int compile_rule(struct node_run *node, const char *rule, regex_t *regex,
  * on_break() - Somebody at a console sent a break
  * @console:	Which one
  * @data:	Its node
+ *
+ * Return: 0 or -errno
  */
-static void on_break(struct console *console, void *data)
+static int on_break(struct console *console, void *data)
 {
     struct node_run *node = data;
 
-    for (unsigned i = 0; i < node->console_count; i++) {
-        if (node->consoles[i] == console && node->qmp)
-            (void)qmp_execute(node->qmp, "chardev-send-break",
-                              json_pack("{s:o}", "id", json_sprintf("serial%u", i)), NULL, NULL,
-                              NULL);
-    }
+    for (unsigned i = 0; i < node->console_count; i++)
+        if (node->consoles[i] == console)
+            return qmp_execute(node->qmp, "chardev-send-break",
+                               json_pack("{s:o}", "id", json_sprintf("serial%u", i)), NULL, NULL,
+                               NULL);
+    return -ENOTCONN;
 }
 
 int node_init(struct lab *lab, size_t index, struct error *err)
@@ -107,8 +109,7 @@ int node_init(struct lab *lab, size_t index, struct error *err)
         r = compile_rule(node, node->appliance->exec_error, &node->error_rule, &node->has_error,
                          err);
     for (unsigned i = 0; r == 0 && i < node->appliance->serials; i++) {
-        _cleanup_free_ char *name =
-            i ? xasprintf("%s:%u", spec->name, i) : xstrdup(spec->name);
+        _cleanup_free_ char *name = i ? xasprintf("%s:%u", spec->name, i) : xstrdup(spec->name);
 
         r = console_new(lab->event, &(struct console_options){.name = name}, &node->consoles[i],
                         err);
@@ -264,8 +265,8 @@ static char *describe_exit(const struct node_run *node, bool *ret_clean)
         return xasprintf("QEMU (pid %d) ended%s", node->process.pid, words);
     if (info.si_code == CLD_EXITED) {
         *ret_clean = info.si_status == 0;
-        return xasprintf("QEMU (pid %d) exited with status %d%s", node->process.pid,
-                         info.si_status, words);
+        return xasprintf("QEMU (pid %d) exited with status %d%s", node->process.pid, info.si_status,
+                         words);
     }
     return xasprintf("QEMU (pid %d) was killed by signal %d (%s)%s", node->process.pid,
                      info.si_status, strsignal(info.si_status), words);
@@ -407,7 +408,8 @@ void node_go(struct node_run *node)
     if (node->state != NODE_STARTING || !node->launched)
         return;
     node->paused = false;
-    /* Carrier first: the guest must find its NICs as they are, and the rule must see the first line. */
+    /* Carrier first: the guest must find its NICs as they are, and the rule must see the first
+     * line. */
     carrier_update(node->lab);
     if (node->has_ready)
         (void)console_expect(node->consoles[0], &node->ready_rule, on_ready, node);
@@ -519,10 +521,15 @@ void node_abandon(struct node_run *node)
 void node_resume(struct node_run *node, enum node_state state)
 {
     node->state = state;
-    if (state == NODE_BOOTING || state == NODE_RUNNING) {
-        if (node->has_ready)
-            (void)console_expect(node->consoles[0], &node->ready_rule, on_ready, node);
-    }
+    if (state != NODE_BOOTING && state != NODE_RUNNING)
+        return;
+    if (!node->has_ready)
+        return;
+    /* It may have become ready while no engine was there to see it. */
+    if (regexec(&node->ready_rule, console_last_line(node->consoles[0]), 0, NULL, 0) == 0)
+        on_ready(node->consoles[0], node);
+    else
+        (void)console_expect(node->consoles[0], &node->ready_rule, on_ready, node);
 }
 
 /**

@@ -2,9 +2,10 @@
 
 /* From a queued node to a QEMU process: disks, taps, sockets, spawn.
  *
- * The engine makes the listening sockets of QMP and of the serial ports itself, connects to them and hands the
- * listening ends to QEMU. So there is nothing to wait for or to poll: the connections stand before
- * QEMU runs, no boot byte can be missed, and the paths stay for a later engine to connect to. */
+ * The engine makes the listening sockets of QMP and of the serial ports itself, connects to them
+ * and hands the listening ends to QEMU. So there is nothing to wait for or to poll: the connections
+ * stand before QEMU runs, no boot byte can be missed, and the paths stay for a later engine to
+ * connect to. */
 
 #include <fcntl.h>
 #include <string.h>
@@ -50,13 +51,14 @@ static int prepare_overlay(const char *base, const char *path, struct error *err
         json_decref(info);
         return error_set(err, EINVAL, "%s: qemu-img cannot read it: %s", base, output);
     }
-    /* A base that names another file as its own backing could show the guest any file of the host. */
+    /* A base that names another file as its own backing could show the guest any file of the host.
+     */
     if (json_object_get(info, "backing-filename")) {
         json_decref(info);
         return error_set(err, EINVAL, "%s: has a backing file of its own; flatten it first", base);
     }
-    const char *make_argv[] = {"qemu-img", "create", "-q",   "-f", "qcow2", "-F",
-                               format,     "-b",     base,   temp, NULL};
+    const char *make_argv[] = {"qemu-img", "create", "-q", "-f", "qcow2", "-F",
+                               format,     "-b",     base, temp, NULL};
     status = spawn_run(make_argv, &said, err);
     json_decref(info);
     if (status < 0)
@@ -191,7 +193,8 @@ static void handover_add(struct handover *handover, int from, int to)
 static int gather_fds(struct node_run *node, struct handover *handover, int *ret_qmp,
                       struct error *err)
 {
-    _cleanup_free_ char *path = node_socket_path(node, "qmp"), *log = path_join(node->dir, "qemu.log");
+    _cleanup_free_ char *path = node_socket_path(node, "qmp"),
+                        *log = path_join(node->dir, "qemu.log");
     unsigned nics = node->spec->nics;
     _cleanup_free_ int *taps = xnew0(int, nics);
     int listen_fd, log_fd, r;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* What a later engine needs to find the lab again: RUN/state.json, replaced as a whole after each change. Processes are
- * named by pid and start time. Times are CLOCK_MONOTONIC, good within one boot, which the boot id tells.
- *
- * A node whose QEMU was spawned in the instant before the engine died may be missing in the file. It is
- * found all the same: its QMP socket in the run folder answers. */
+/* What a later engine needs to find the lab again: RUN/state.json, replaced as a whole after each
+ * change. Processes are named by pid and start time. Times are CLOCK_MONOTONIC, good within one
+ * boot, which the boot id tells.
+ */
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -17,6 +17,7 @@
 #include "engine/lab_priv.h"
 
 #define STATE_VERSION 1
+#define PRELOAD_BYTES 65536 /* of each console's log, for replay */
 
 int state_save(struct lab *lab, struct error *err)
 {
@@ -39,9 +40,9 @@ int state_save(struct lab *lab, struct error *err)
                       "ready_ns", (json_int_t)node->ready_ns, "paused", node->paused));
     }
     for (size_t i = 0; i < lab->topology->link_count; i++)
-        (void)json_array_append_new(links, json_pack("{s:s, s:b}", "name",
-                                                     lab->topology->links[i].name, "down",
-                                                     lab->links[i].down));
+        (void)json_array_append_new(links,
+                                    json_pack("{s:s, s:b}", "name", lab->topology->links[i].name,
+                                              "down", lab->links[i].down));
     state = json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:o, s:o}", "version",
                       STATE_VERSION, "lab", lab->name, "boot_id", boot_id, "topology",
                       lab->topology->path, "state_dir", lab->state_dir, "fabric", "pid",
@@ -80,11 +81,10 @@ int state_load(const char *run_dir, json_t **ret_state, struct error *err)
  * adopt_process() - Find a node's QEMU
  * @node:	Node
  * @saved:	What the state file says of it, or NULL
- * @qmp_fd:	Connection to its QMP
  *
  * Return: pidfd or -errno
  */
-static int adopt_process(struct node_run *node, json_t *saved, int qmp_fd)
+static int adopt_process(struct node_run *node, json_t *saved)
 {
     struct process_id id = {
         .pid = (pid_t)json_integer_value(json_object_get(saved, "pid")),
@@ -92,10 +92,29 @@ static int adopt_process(struct node_run *node, json_t *saved, int qmp_fd)
     };
     int pidfd = process_open(&id);
 
-    (void)qmp_fd;
     if (pidfd >= 0)
         node->process = id;
     return pidfd;
+}
+
+/**
+ * preload_console() - Give a console what its guest printed before this engine
+ * @node:	Node
+ * @serial:	Which one
+ */
+static void preload_console(struct node_run *node, unsigned serial)
+{
+    _cleanup_free_ char *path = xasprintf("%s/console-%u.log", node->dir, serial);
+    _cleanup_free_ char *data = xmalloc0(PRELOAD_BYTES, 1);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    off_t end = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+    ssize_t n;
+
+    if (end <= 0)
+        return;
+    n = pread(fd, data, PRELOAD_BYTES, end > PRELOAD_BYTES ? end - PRELOAD_BYTES : 0);
+    if (n > 0)
+        console_preload(node->consoles[serial], data, (size_t)n);
 }
 
 /**
@@ -111,7 +130,7 @@ static int adopt_node(struct node_run *node, json_t *saved, struct error *err)
     _cleanup_free_ char *path = node_socket_path(node, "qmp");
     _cleanup_close_ int qmp_fd = socket_connect(path, SOCK_STREAM, NULL);
     enum node_state state = (enum node_state)json_integer_value(json_object_get(saved, "state"));
-    int pidfd = adopt_process(node, saved, qmp_fd), r;
+    int pidfd = adopt_process(node, saved), r;
 
     if (pidfd < 0) {
         if (state != NODE_STOPPED && state != NODE_QUEUED)
@@ -127,6 +146,7 @@ static int adopt_node(struct node_run *node, json_t *saved, struct error *err)
     for (unsigned i = 0; i < node->console_count; i++) {
         _cleanup_free_ char *suffix = xasprintf("%u", i), *serial = node_socket_path(node, suffix);
 
+        preload_console(node, i);
         node->serial_fds[i] = socket_connect(serial, SOCK_STREAM, err);
         if (node->serial_fds[i] < 0) {
             cleanup_close(&pidfd);
@@ -158,7 +178,7 @@ static json_t *saved_item(json_t *list, const char *name)
     json_t *item;
     size_t i;
 
-    json_array_foreach(list, i, item) {
+    json_array_foreach (list, i, item) {
         const char *there = json_string_value(json_object_get(item, "name"));
 
         if (there && strcmp(there, name) == 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* What the engine tells about itself, as JSON (docs/rpc.md has the shapes). Values of guests are already escaped
- * where they come from. */
+/* What the engine tells about itself, as JSON (docs/rpc.md has the shapes). Values of guests are
+ * already escaped where they come from. */
 
 #include <string.h>
 
@@ -64,17 +64,16 @@ json_t *status_node(const struct node_run *node)
     for (unsigned i = 0; i < node->spec->nics; i++) {
         _cleanup_free_ char *name = appliance_port_name(node->appliance, i);
 
-        (void)json_array_append_new(
-            ports, json_pack("{s:s, s:b}", "name", name, "carrier",
-                             node_is_running(node) && node->carrier[i]));
+        (void)json_array_append_new(ports, json_pack("{s:s, s:b}", "name", name, "carrier",
+                                                     node_is_running(node) && node->carrier[i]));
     }
     for (unsigned i = 0; i < node->console_count; i++) {
         _cleanup_free_ char *log = xasprintf("%s/console-%u.log", node->dir, i);
         _cleanup_free_ char *suffix = xasprintf("%u", i), *socket = node_socket_path(node, suffix);
 
-        (void)json_array_append_new(
-            consoles, json_pack("{s:i, s:s, s:s, s:i}", "serial", (int)i, "log", log, "socket",
-                                socket, "clients", (int)console_clients(node->consoles[i])));
+        (void)json_array_append_new(consoles, json_pack("{s:i, s:s, s:s, s:i}", "serial", (int)i,
+                                                        "log", log, "socket", socket, "clients",
+                                                        (int)console_clients(node->consoles[i])));
     }
     (void)host_accel(&node->lab->host, node->spec->accel, node->appliance->arch, &accel, &reason,
                      NULL);
@@ -90,9 +89,8 @@ json_t *status_node(const struct node_run *node)
                               node->ready_ns ? seconds(node->ready_ns - node->started_ns)
                                              : json_null());
     (void)json_object_set_new(object, "memory_mb", json_integer(node_memory_mb(node)));
-    (void)json_object_set_new(object, "cpus",
-                              json_integer(node->spec->cpus ? node->spec->cpus
-                                                            : node->appliance->cpus));
+    (void)json_object_set_new(
+        object, "cpus", json_integer(node->spec->cpus ? node->spec->cpus : node->appliance->cpus));
     (void)json_object_set_new(object, "reason",
                               node->reason ? json_string(node->reason) : json_null());
     (void)json_object_set_new(object, "line", json_string(console_last_line(node->consoles[0])));
@@ -121,8 +119,8 @@ json_t *status_link(const struct lab *lab, size_t index)
     const char *why = lab->links[index].down ? "cut" : up ? NULL : "an end does not run";
 
     return json_pack("{s:s, s:s, s:[o, o], s:s, s:s?, s:n}", "name", link->name, "kind", "link",
-                     "ends", end_label(lab, &link->ends[0]), end_label(lab, &link->ends[1]), "state",
-                     up ? "up" : "down", "reason", why, "impairment");
+                     "ends", end_label(lab, &link->ends[0]), end_label(lab, &link->ends[1]),
+                     "state", up ? "up" : "down", "reason", why, "impairment");
 }
 
 /**

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* Everything that labs need, each thing proved by doing it: a QEMU is started, a file is written,
+ * taps and filters are made in a throw-away namespace. */
+
+#include "engine/doctor.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "appliance/appliance.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/paths.h"
+#include "base/socket.h"
+#include "base/spawn.h"
+#include "base/strbuf.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "engine/host.h"
+#include "netfabric/fabric.h"
+
+/**
+ * add_item() - One line of the doctor
+ * @items:	List
+ * @name:	Thing
+ * @needed:	No lab runs without it
+ * @ok:		It works
+ * @detail:	How that is known
+ * @mend:	What to do if not, or NULL
+ */
+static void add_item(json_t *items, const char *name, bool needed, bool ok, const char *detail,
+                     const char *mend)
+{
+    (void)json_array_append_new(items, json_pack("{s:s, s:b, s:b, s:s, s:s?}", "name", name,
+                                                 "needed", needed, "ok", ok, "detail",
+                                                 detail ? detail : "", "mend", ok ? NULL : mend));
+}
+
+/**
+ * check_host() - KVM, cores and memory
+ * @items:	List
+ */
+static void check_host(json_t *items)
+{
+    struct host_info host;
+    _cleanup_free_ char *cores = NULL, *meminfo = NULL, *size = NULL, *free_text = NULL;
+    uint64_t available = 0;
+
+    host_probe(&host);
+    add_item(items, "KVM", false, host.kvm_opens && host.kvm_hardware, host.kvm_reason,
+             host.kvm_opens ? "none needed: labs run by emulation (TCG); accel: kvm forces it"
+                            : "load kvm_intel or kvm_amd, enable virtualisation in the firmware, "
+                              "join the group kvm; until then labs run by emulation (TCG)");
+    cores =
+        xasprintf("%u, so %u nodes boot at a time", host.cores, host.cores > 2 ? host.cores : 2);
+    add_item(items, "cores", true, true, cores, NULL);
+    if (file_read("/proc/meminfo", 1u << 20, &meminfo, NULL, NULL) == 0)
+        available = host_memory_available(meminfo);
+    size = units_format_size(available);
+    free_text = xasprintf("%s available", size);
+    add_item(items, "memory", true, available > (512ull << 20), free_text,
+             "a small lab needs 512M: end what else runs");
+}
+
+/**
+ * check_qemu() - One architecture's QEMU, by starting an empty machine and ending it over QMP
+ * @items:	List
+ * @arch:	Architecture
+ * @needed:	labctl's own images need it
+ */
+static void check_qemu(json_t *items, const char *arch, bool needed)
+{
+    _cleanup_free_ char *name = xasprintf("qemu-system-%s", arch), *output = NULL, *line = NULL;
+    _cleanup_error_ struct error err = ERROR_INIT;
+    const char *version_argv[] = {name, "--version", NULL};
+    _cleanup_free_ char *start_output = NULL;
+    int status;
+
+    if (host_qemu_find(arch, NULL, &err) < 0) {
+        add_item(items, name, needed, false, error_message(&err), err.hint);
+        return;
+    }
+    status = spawn_run(version_argv, &output, &err);
+    if (status == 0)
+        output[strcspn(output, "\n")] = 0;
+    /* A QEMU that cannot start exits with a word; one that can runs until timeout(1) ends it. */
+    if (status == 0)
+        status = spawn_run((const char *[]){"timeout", "-s", "TERM", "0.5", name, "-nodefaults",
+                                            "-no-user-config", "-machine", "none", "-display",
+                                            "none", "-S", "-accel", "tcg", "-sandbox", "on", NULL},
+                           &start_output, &err);
+    if (status == 124 || status == 0) {
+        line = text_escape(output, strlen(output));
+        add_item(items, name, needed, true, line, NULL);
+        return;
+    }
+    line = start_output ? text_escape(start_output, strnlen(start_output, 300)) : NULL;
+    add_item(items, name, needed, false, line ? line : error_message(&err),
+             "run it by hand to see more; reinstall its package");
+}
+
+/**
+ * check_fabric() - All that the network needs
+ * @items:	List
+ */
+static void check_fabric(json_t *items)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct fabric_probe *probes = NULL;
+    size_t count = 0;
+
+    if (fabric_probe(&probes, &count, &err) < 0) {
+        add_item(items, "network", true, false, error_message(&err), err.hint);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        add_item(items, probes[i].name, true, probes[i].works, probes[i].detail, probes[i].mend);
+    fabric_probe_free(probes, count);
+}
+
+/**
+ * check_program() - A program that is found in PATH and runs
+ * @items:	List
+ * @name:	Program
+ * @package:	Debian package
+ * @what:	What is missing without it
+ */
+static void check_program(json_t *items, const char *name, const char *package, const char *what)
+{
+    _cleanup_free_ char *output = NULL, *mend = NULL;
+    _cleanup_error_ struct error err = ERROR_INIT;
+    int status = spawn_run((const char *[]){name, "--version", NULL}, &output, &err);
+
+    mend = xasprintf("on Debian: sudo apt install %s (%s)", package, what);
+    if (output)
+        output[strcspn(output, "\n")] = 0;
+    add_item(items, name, false, status >= 0 && status < 126,
+             status >= 0 ? output : error_message(&err), mend);
+}
+
+/**
+ * check_folder() - A folder that must be made and written to
+ * @items:	List
+ * @name:	What it is for
+ * @path:	Folder, ownership taken; NULL with @why
+ * @why:	Why there is no path
+ * @space:	Bytes that should be free there
+ */
+static void check_folder(json_t *items, const char *name, char *path, struct error *why,
+                         uint64_t space)
+{
+    _cleanup_free_ char *dir = path, *probe = NULL, *detail = NULL, *free_text = NULL;
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct statvfs vfs;
+    bool existed;
+
+    if (!dir) {
+        add_item(items, name, true, false, error_message(why), "set HOME");
+        return;
+    }
+    existed = file_exists(dir);
+    probe = path_join(dir, ".doctor");
+    if (dir_make(dir, &err) < 0 || file_write_atomic(probe, "x", 1, 0600, &err) < 0) {
+        add_item(items, name, true, false, error_message(&err), "make it writable for you");
+        return;
+    }
+    (void)unlink(probe);
+    if (statvfs(dir, &vfs) < 0)
+        memset(&vfs, 0, sizeof(vfs));
+    if (!existed)
+        (void)rmdir(dir);
+    free_text = units_format_size((uint64_t)vfs.f_bavail * vfs.f_frsize);
+    detail = xasprintf("%s, %s free", dir, free_text);
+    add_item(items, name, true, (uint64_t)vfs.f_bavail * vfs.f_frsize >= space, detail,
+             "make room on that disk");
+}
+
+/**
+ * check_socket_path() - Whether socket paths of usual labs fit
+ * @items:	List
+ */
+static void check_socket_path(json_t *items)
+{
+    _cleanup_free_ char *root = paths_run_root();
+    _cleanup_free_ char *path = xasprintf("%s/%.24s/%.24s.qmp", root, "a-lab-with-a-usual-name-",
+                                          "a-node-with-a-usual-name");
+    _cleanup_error_ struct error err = ERROR_INIT;
+    bool ok = socket_path_check(path, &err) == 0;
+
+    add_item(items, "socket paths", true, ok, ok ? root : error_message(&err),
+             "set XDG_RUNTIME_DIR to a shorter folder");
+}
+
+/**
+ * check_images() - Which images there are
+ * @items:	List
+ */
+static void check_images(json_t *items)
+{
+    struct image_library *library = NULL;
+    _cleanup_error_ struct error err = ERROR_INIT;
+    _cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
+    const char *const *at;
+
+    if (image_library_open(&library, &err) < 0) {
+        add_item(items, "images", false, false, error_message(&err), err.hint);
+        return;
+    }
+    for (at = image_library_names(library); at && *at; at++)
+        strbuf_printf(&names, "%s%s", names.size ? ", " : "", *at);
+    add_item(items, "images", false, names.size > 0, names.size ? names.data : "none yet",
+             "labctl image build frr");
+    image_library_free(library);
+}
+
+json_t *doctor_run(void)
+{
+    json_t *items = json_array();
+    struct error err = ERROR_INIT;
+
+    check_host(items);
+    check_fabric(items);
+    check_qemu(items, "x86_64", true);
+    check_qemu(items, "aarch64", false);
+    check_qemu(items, "ppc64", false);
+    check_program(items, "qemu-img", "qemu-utils", "disks in qcow2 format");
+    check_program(items, "slirp4netns", "slirp4netns", "nat uplinks");
+    check_program(items, "tshark", "tshark", "readable packets");
+    check_folder(items, "run folder", paths_run_root(), NULL, 1u << 20);
+    check_folder(items, "state folder", paths_state_root(&err), &err, 256u << 20);
+    error_done(&err);
+    check_folder(items, "images folder", paths_images_root(&err), &err, 512u << 20);
+    error_done(&err);
+    check_socket_path(items);
+    check_images(items);
+    return json_pack("{s:o}", "items", items);
+}

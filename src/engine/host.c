@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* accel: auto means KVM only where it is backed by hardware. Some hosts have a /dev/kvm that
+ * emulates: it opens and makes machines, but the CPU shows neither vmx nor svm, and Linux does not
+ * boot on it. */
+
+#include "engine/host.h"
+
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/units.h"
+
+/* Measured: a TCG QEMU with a small translation buffer takes 40 to 60 MiB besides its guest's
+ * memory. */
+#define QEMU_OWN_MEMORY (64ull << 20)
+/* Left alone for the host itself. */
+#define HOST_RESERVE (256ull << 20)
+
+bool host_cpu_virtualizes(const char *cpuinfo)
+{
+    const char *line = cpuinfo;
+
+    while (line && *line) {
+        size_t size = strcspn(line, "\n");
+
+        if (strncmp(line, "flags", 5) == 0) {
+            _cleanup_free_ char *flags = xasprintf("%.*s ", (int)size, line);
+
+            return strstr(flags, " vmx ") || strstr(flags, " svm ");
+        }
+        line += size + (line[size] ? 1 : 0);
+    }
+    return false;
+}
+
+/**
+ * probe_kvm() - Try /dev/kvm by making a machine
+ * @info:	Filled
+ */
+static void probe_kvm(struct host_info *info)
+{
+    _cleanup_close_ int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC), machine = -1;
+
+    if (fd < 0) {
+        (void)snprintf(info->kvm_problem, sizeof(info->kvm_problem), "/dev/kvm: %s",
+                       strerror(errno));
+        return;
+    }
+    machine = ioctl(fd, KVM_CREATE_VM, 0);
+    if (machine < 0) {
+        (void)snprintf(info->kvm_problem, sizeof(info->kvm_problem),
+                       "/dev/kvm opens but makes no machine: %s", strerror(errno));
+        return;
+    }
+    info->kvm_opens = true;
+}
+
+void host_probe(struct host_info *ret_info)
+{
+    _cleanup_free_ char *cpuinfo = NULL;
+    struct host_info info = {.cores = 1};
+    struct utsname name;
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        info.cores = (unsigned)CPU_COUNT(&set);
+    if (uname(&name) == 0)
+        (void)snprintf(info.arch, sizeof(info.arch), "%.15s", name.machine);
+    probe_kvm(&info);
+    if (file_read("/proc/cpuinfo", 16u << 20, &cpuinfo, NULL, NULL) == 0)
+        info.kvm_hardware = host_cpu_virtualizes(cpuinfo);
+    /* Other architectures do not tell by a flag; there a KVM that opens is taken to be real. */
+    if (strcmp(info.arch, "x86_64") != 0)
+        info.kvm_hardware = info.kvm_opens;
+    if (!info.kvm_opens)
+        (void)snprintf(info.kvm_reason, sizeof(info.kvm_reason), "no KVM: %.140s",
+                       info.kvm_problem);
+    else if (!info.kvm_hardware)
+        (void)snprintf(info.kvm_reason, sizeof(info.kvm_reason),
+                       "/dev/kvm is there, but the CPU shows neither vmx nor svm: it is emulated "
+                       "and would be slower");
+    else
+        (void)snprintf(info.kvm_reason, sizeof(info.kvm_reason), "KVM with hardware support");
+    *ret_info = info;
+}
+
+int host_accel(const struct host_info *host, enum accel wanted, const char *arch,
+               enum accel *ret_accel, const char **ret_reason, struct error *err)
+{
+    bool native = !arch || strcmp(arch, host->arch) == 0 ||
+                  (strcmp(arch, "i386") == 0 && strcmp(host->arch, "x86_64") == 0);
+    const char *reason = host->kvm_reason;
+    enum accel accel = ACCEL_TCG;
+
+    if (wanted == ACCEL_TCG) {
+        reason = "asked for";
+    } else if (!native) {
+        reason = "the guest's architecture is not the host's";
+        if (wanted == ACCEL_KVM)
+            return error_set(err, ENODEV, "accel: kvm: a guest for %s cannot use KVM on %s", arch,
+                             host->arch);
+    } else if (wanted == ACCEL_KVM) {
+        if (!host->kvm_opens) {
+            int r = error_set(err, ENODEV, "accel: kvm: %s", host->kvm_problem);
+
+            error_hint(err, "write accel: auto, load the module kvm_intel or kvm_amd, or join the "
+                            "group that owns /dev/kvm");
+            return r;
+        }
+        accel = ACCEL_KVM;
+        reason = "asked for";
+    } else if (host->kvm_opens && host->kvm_hardware) {
+        accel = ACCEL_KVM;
+    }
+    *ret_accel = accel;
+    if (ret_reason)
+        *ret_reason = reason;
+    return 0;
+}
+
+void host_qemu_hint(const char *arch, struct error *err)
+{
+    static const struct {
+        const char *arch, *package;
+    } packages[] = {
+        {"x86_64", "qemu-system-x86"},   {"i386", "qemu-system-x86"},
+        {"aarch64", "qemu-system-arm"},  {"arm", "qemu-system-arm"},
+        {"ppc64", "qemu-system-ppc"},    {"ppc", "qemu-system-ppc"},
+        {"riscv64", "qemu-system-misc"}, {"riscv32", "qemu-system-misc"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(packages); i++) {
+        if (strcmp(packages[i].arch, arch) == 0) {
+            error_hint(err, "on Debian: sudo apt install %s", packages[i].package);
+            return;
+        }
+    }
+    error_hint(err, "install the QEMU that has qemu-system-%s", arch);
+}
+
+int host_qemu_find(const char *arch, char **ret_path, struct error *err)
+{
+    _cleanup_free_ char *dirs = xstrdup(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+    char *saved = NULL;
+
+    for (char *dir = strtok_r(dirs, ":", &saved); dir; dir = strtok_r(NULL, ":", &saved)) {
+        _cleanup_free_ char *path = xasprintf("%s/qemu-system-%s", dir, arch);
+
+        if (access(path, X_OK) == 0) {
+            if (ret_path)
+                *ret_path = steal_ptr(path);
+            return 0;
+        }
+    }
+    (void)error_set(err, ENOENT, "qemu-system-%s is not installed (not in PATH)", arch);
+    host_qemu_hint(arch, err);
+    return -ENOENT;
+}
+
+uint64_t host_node_memory(uint64_t bytes)
+{
+    return bytes + QEMU_OWN_MEMORY;
+}
+
+uint64_t host_memory_available(const char *meminfo)
+{
+    const char *at = strstr(meminfo, "MemAvailable:");
+    unsigned long long kib;
+
+    return at && sscanf(at, "MemAvailable: %llu kB", &kib) == 1 ? kib << 10 : 0;
+}
+
+int host_admit_memory(uint64_t need, size_t nodes, struct error *err)
+{
+    _cleanup_free_ char *meminfo = NULL, *need_text = NULL, *have_text = NULL;
+    uint64_t available;
+    int r = file_read("/proc/meminfo", 1u << 20, &meminfo, NULL, err);
+
+    if (r < 0)
+        return r;
+    available = host_memory_available(meminfo);
+    if (!available || need + HOST_RESERVE <= available)
+        return 0;
+    need_text = units_format_size(need);
+    have_text = units_format_size(available);
+    r = error_set(
+        err, ENOMEM,
+        "%zu nodes need %s of memory, and %s are available (256M of them stay with the host)",
+        nodes, need_text, have_text);
+    error_hint(err, "give the nodes less with memory:, leave some out, or end what else runs; "
+                    "nothing was started");
+    return r;
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+/* QEMU's command line for a node, as a pure function of topology, appliance and a few paths. Golden
+ * tests under tests/golden hold what comes out.
+ *
+ * PCI addresses are stable, whatever else a node has: disks (then the configuration disk) in slots
+ * 0x02 to 0x07; NIC n in slot 0x08 + n for the first 22, the further ones as functions of slot
+ * 0x1e. Device ids: diskN, vdN, nicN, netN, serialN. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "appliance/appliance.h"
+#include "topology/model.h"
+
+/* Numbers of the descriptors that QEMU inherits: listening sockets and taps. */
+#define QEMU_FD_QMP    3
+#define QEMU_FD_SERIAL 4
+#define QEMU_FD_TAP    10
+
+struct qemu_request {
+    const struct topology *topology;
+    const char *lab;
+    size_t node;
+    const struct appliance *appliance;
+    enum accel accel;     /* ACCEL_KVM or ACCEL_TCG */
+    const char *node_dir; /* kept folder of the node: disks, seed.tar, console logs */
+};
+
+/* qemu_argv() - NULL-terminated; free with qemu_argv_free(). */
+char **qemu_argv(const struct qemu_request *request);
+void qemu_argv_free(char **argv);
+
+/* qemu_disk_path() - The file that disk @index of a node is: the shared base, or
+ * NODE_DIR/diskN.raw|.qcow2. Caller frees. */
+char *qemu_disk_path(const char *node_dir, const struct appliance *appliance, size_t index);
+
+/* qemu_mac() - MAC address of a NIC: locally administered, always the same for lab, node and NIC.
+ * @ret_text:	18 bytes, "02:…" */
+void qemu_mac(const char *lab, const char *node, unsigned nic, char ret_text[static 18]);

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// links: labctl_engine labctl_base
+
+/* QEMU's command line against tests/golden/*.argv, one word a line. UPDATE_GOLDEN=1 rewrites them.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/strbuf.h"
+#include "engine/qemu_argv.h"
+
+static struct appliance_disk disks[] = {
+    {.file = (char *)"/img/a,b/root.squashfs", .bus = DISK_VIRTIO, .mode = DISK_READONLY},
+    {.file = (char *)"/img/disk.raw", .bus = DISK_VIRTIO, .mode = DISK_COPY},
+};
+static struct appliance_disk hello_disk[] = {
+    {.file = (char *)"/img/hello.img", .bus = DISK_IDE, .mode = DISK_OVERLAY},
+};
+
+static const struct appliance linux_appliance = {
+    .name = (char *)"frr",
+    .arch = (char *)"x86_64",
+    .machine = (char *)"q35",
+    .cpu_model = (char *)"qemu64",
+    .cpus = 1,
+    .memory_bytes = 256 << 20,
+    .kernel = (char *)"/img/vmlinuz",
+    .initrd = (char *)"/img/initrd.img",
+    .append = (char *)"console=ttyS0 a,b",
+    .disks = disks,
+    .disk_count = 2,
+    .seed = SEED_TAR,
+    .seed_bus = DISK_VIRTIO,
+    .nic_model = (char *)"virtio-net-pci",
+    .serials = 2,
+};
+static const struct appliance disk_appliance = {
+    .name = (char *)"hello",
+    .arch = (char *)"x86_64",
+    .machine = (char *)"pc",
+    .cpus = 1,
+    .memory_bytes = 16 << 20,
+    .disks = hello_disk,
+    .disk_count = 1,
+    .nic_model = (char *)"e1000",
+    .serials = 1,
+};
+
+static struct node nodes[] = {
+    {.name = (char *)"r1", .nics = 2},
+    {.name = (char *)"r2", .nics = 28, .memory_bytes = 512 << 20, .cpus = 2},
+    {.name = (char *)"h1", .nics = 1},
+};
+static const struct topology topology = {.lab = (char *)"golden", .nodes = nodes, .node_count = 3};
+
+static char *joined(const struct qemu_request *request)
+{
+    struct strbuf text = STRBUF_INIT;
+    char **argv = qemu_argv(request);
+
+    for (size_t i = 0; argv[i]; i++)
+        strbuf_printf(&text, "%s\n", argv[i]);
+    qemu_argv_free(argv);
+    return strbuf_steal(&text);
+}
+
+static void check(const char *name, const struct qemu_request *request)
+{
+    _cleanup_free_ char *got = joined(request), *again = joined(request), *want = NULL;
+    char path[512];
+
+    assert_string_equal(got, again);
+    (void)snprintf(path, sizeof(path), LABCTL_SOURCE_DIR "/tests/golden/%s.argv", name);
+    if (getenv("UPDATE_GOLDEN"))
+        assert_int_equal(file_write_atomic(path, got, strlen(got), 0644, NULL), 0);
+    assert_int_equal(file_read(path, 1 << 20, &want, NULL, NULL), 0);
+    assert_string_equal(got, want);
+}
+
+static void test_linux(void **state)
+{
+    (void)state;
+    check("linux", &(struct qemu_request){.topology = &topology,
+                                          .lab = "golden",
+                                          .node = 0,
+                                          .appliance = &linux_appliance,
+                                          .accel = ACCEL_TCG,
+                                          .node_dir = "/state/golden/r1"});
+}
+
+static void test_many_nics(void **state)
+{
+    (void)state;
+    check("many-nics", &(struct qemu_request){.topology = &topology,
+                                              .lab = "golden",
+                                              .node = 1,
+                                              .appliance = &linux_appliance,
+                                              .accel = ACCEL_KVM,
+                                              .node_dir = "/state/with,comma/r2"});
+}
+
+static void test_disk_boot(void **state)
+{
+    (void)state;
+    check("disk-boot", &(struct qemu_request){.topology = &topology,
+                                              .lab = "golden",
+                                              .node = 2,
+                                              .appliance = &disk_appliance,
+                                              .accel = ACCEL_TCG,
+                                              .node_dir = "/state/golden/h1"});
+}
+
+static void test_macs_are_distinct_and_stable(void **state)
+{
+    char a[18], b[18];
+
+    (void)state;
+    qemu_mac("lab", "r1", 0, a);
+    qemu_mac("lab", "r1", 0, b);
+    assert_string_equal(a, b);
+    assert_int_equal(strlen(a), 17);
+    /* Locally administered, not a group address. */
+    assert_true(strncmp(a, "02:", 3) == 0);
+    qemu_mac("lab", "r1", 1, b);
+    assert_string_not_equal(a, b);
+    qemu_mac("lab", "r2", 0, b);
+    assert_string_not_equal(a, b);
+    qemu_mac("other", "r1", 0, b);
+    assert_string_not_equal(a, b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_linux),
+        cmocka_unit_test(test_many_nics),
+        cmocka_unit_test(test_disk_boot),
+        cmocka_unit_test(test_macs_are_distinct_and_stable),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
