@@ -143,14 +143,19 @@ static struct location place_of_offset(const char *data, size_t offset)
 static int reader_fault(struct builder *b)
 {
     size_t offset = b->parser.problem_offset < b->size ? b->parser.problem_offset : b->size;
-    struct location at = place_of_offset(b->data, offset);
     unsigned char byte = offset < b->size ? (unsigned char)b->data[offset] : 0;
+    struct location at;
+
+    /* A sequence that breaks off is told where it begins, not at the innocent byte after it. */
+    if (byte >= 0x20 && byte < 0x7f && offset > 0)
+        do
+            byte = (unsigned char)b->data[--offset];
+        while ((byte & 0xc0) == 0x80 && offset > 0);
+    at = place_of_offset(b->data, offset);
 
     if (b->size >= 2 &&
         (memcmp(b->data, "\xff\xfe", 2) == 0 || memcmp(b->data, "\xfe\xff", 2) == 0))
         diagnostics_add(b->diagnostics, at, "the file is UTF-16; save it as UTF-8");
-    else if (offset == b->size)
-        diagnostics_add(b->diagnostics, at, "the file ends in the middle of a UTF-8 character");
     else if (byte == 0)
         diagnostics_add(b->diagnostics, at, "NUL byte: this is not a text file");
     else if (byte < 0x20 || byte == 0x7f)

@@ -359,7 +359,7 @@ YAML_READER(yaml_read_duration)
     if (units_parse_duration(text, &ns, &err) < 0) {
         key_fault(reader, key, value, &err);
     } else if (ns < key->least || ns > key->most) {
-        _cleanup_free_ char *least = units_format_duration(key->least);
+        _cleanup_free_ char *least = key->least ? units_format_duration(key->least) : xstrdup("0");
         _cleanup_free_ char *most = units_format_duration(key->most);
         _cleanup_free_ char *shown = yaml_quote(value);
 
