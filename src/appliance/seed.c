@@ -113,13 +113,17 @@ int seed_write(const char *path, const char *node, const char *lab, const char *
 
     if (config) {
         r = file_read(config, TOPOLOGY_CONFIG_MAX, &config_data, &members[2].size, err);
-        if (r < 0)
-            return error_prefix(err, "node '%s': configuration", node);
+        if (r < 0) {
+            (void)error_prefix(err, "node '%s': configuration", node);
+            return r;
+        }
         members[2].name = "config";
         members[2].data = config_data;
     }
     r = make_tar(members, MEMBERS, &data, &size, err);
     if (r == 0)
         r = file_write_atomic(path, data, size, 0600, err);
-    return r < 0 ? error_prefix(err, "node '%s': configuration disk", node) : 0;
+    if (r < 0)
+        (void)error_prefix(err, "node '%s': configuration disk", node);
+    return r;
 }

@@ -255,11 +255,13 @@ static void check_image(struct topology_reader *reader, size_t index)
               "node '%s': memory %s is too little: image '%s' needs at least %s", node->name,
               memory->text, node->image, least);
     }
-    if (!nics)
+    if (!nics) {
         node->nics = source->facts.nic_count;
-    else if (node->nics > source->facts.nic_max)
+    } else if (node->nics > source->facts.nic_max) {
         fault(reader, nics->at, "node '%s': %u NICs are too many: image '%s' can have at most %u",
               node->name, node->nics, node->image, source->facts.nic_max);
+        node->nics = source->facts.nic_max;
+    }
 }
 
 /**

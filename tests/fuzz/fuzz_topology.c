@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// links: labctl_topology labctl_base
+
+/* A topology file of any bytes ends in a model that can be walked or in faults with places. */
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "topology/read.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int facts(void *data, const char *image, struct image_facts *ret_facts, struct error *err)
+{
+    (void)data;
+    if (image[0] == 'b')
+        return error_input(err, "broken");
+    if (image[0] == 'm')
+        return -ENOENT;
+    *ret_facts = (struct image_facts){4, 8, 64 << 20, 1500};
+    return 0;
+}
+
+static int port(void *data, const char *image, const char *name)
+{
+    (void)data;
+    (void)image;
+    return strncmp(name, "Gi", 2) == 0 ? (int)strlen(name) : name[0] == 'e' ? 1 : -1;
+}
+
+static char *port_name(void *data, const char *image, unsigned nic)
+{
+    (void)data;
+    return image[0] == 'g' ? xasprintf("Gi%u", nic) : NULL;
+}
+
+static const char *const *names(void *data)
+{
+    static const char *const list[] = {"frr", "host", NULL};
+
+    (void)data;
+    return list;
+}
+
+static void check(const struct topology *topology, const struct diagnostics *d, int r)
+{
+    if ((r == 0) != (topology != NULL) || (r == 0) != (d->count == 0) || d->count > 200)
+        abort();
+    for (size_t i = 0; i < d->count; i++)
+        if (!d->items[i].at.line || !d->items[i].at.column || strpbrk(d->items[i].text, "\n\033") ||
+            (i && d->items[i].at.line < d->items[i - 1].at.line))
+            abort();
+    for (size_t i = 0; topology && i < topology->link_count; i++)
+        for (size_t e = 0; e < 2; e++) {
+            const struct endpoint *end = &topology->links[i].ends[e];
+
+            if (end->nic >= topology->nodes[end->node].nics || !end->port ||
+                topology_find_link(topology, topology->links[i].name) < 0)
+                abort();
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct image_source images = {
+        .facts = facts, .port = port, .names = names, .port_name = port_name};
+    const struct image_source *const sources[] = {&images, NULL};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct diagnostics d = {.items = NULL};
+        struct topology *topology = NULL;
+        int r = topology_parse("/nonexistent/fuzz.yaml", (const char *)data, size, sources[i],
+                               &topology, &d, NULL);
+
+        check(topology, &d, r);
+        topology_free(topology);
+        diagnostics_done(&d);
+    }
+    return 0;
+}
