@@ -1,0 +1,99 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bats file_tags=quick
+#
+# The command line by itself: help, wrong use, doctor, images. No lab is started.
+
+load helper
+
+setup() {
+	lab_setup
+}
+
+teardown() {
+	lab_teardown
+}
+
+@test "help and version" {
+	expect_status 0 labctl --help
+	output_has topology node link console capture image doctor
+	expect_status 0 labctl --version
+	output_has '[0-9]+\.[0-9]+'
+	local command
+	for command in topology node link console capture image doctor; do
+		expect_status 0 labctl "$command" --help
+		output_has "$command"
+	done
+}
+
+@test "a wrong command line is status 2 and says what is there" {
+	expect_status 2 labctl
+	expect_status 2 labctl topolgy up
+	output_has 'topolgy'
+	expect_status 2 labctl topology
+	expect_status 2 labctl topology ascend
+	expect_status 2 labctl topology up
+	expect_status 2 labctl topology up --frobnicate "$TOPOLOGIES/hello.yaml"
+	expect_status 2 labctl topology up --timeout soon "$TOPOLOGIES/hello.yaml"
+	expect_status 2 labctl node exec
+	expect_status 2 labctl capture start
+	expect_status 2 labctl image build
+	[ ! -e "$LABCTL_RUN" ] || [ -z "$(ls -A "$LABCTL_RUN")" ]
+}
+
+@test "doctor has a line for everything that labs need" {
+	run labctl doctor
+	output_has kvm 'net/tun' 'namespace' 'qemu' 'memory' 'classifier|u32|redirect'
+	labctl doctor --json | jq -e 'type == "object" or type == "array"'
+}
+
+@test "doctor agrees with this machine" {
+	if [ -r /dev/net/tun ] && [ -w /dev/net/tun ]; then
+		expect_status 0 labctl doctor
+	else
+		expect_status 1 labctl doctor
+		output_has 'net/tun'
+	fi
+}
+
+@test "doctor's exit status survives a closed pipe" {
+	labctl doctor | head -n 1
+}
+
+@test "images are listed and shown" {
+	expect_status 0 labctl image list
+	output_has frr host hello switch
+	labctl image list --json | jq -e 'tostring | contains("hello")'
+	expect_status 0 labctl image show frr
+	output_has 'FRR'
+	labctl image show frr --json | jq -e '.name == "frr"'
+	expect_status 1 labctl image show nosuch
+	output_has nosuch
+}
+
+@test "an image that is up to date is built again in no time" {
+	local from to
+	from=$(now_ms)
+	expect_status 0 labctl image build hello
+	to=$(now_ms)
+	output_has 'up to date'
+	[ $((to - from)) -lt 1000 ]
+}
+
+@test "an image builds into another folder without root" {
+	export LABCTL_IMAGES=$T/images
+	expect_status 0 labctl image build hello
+	expect_status 0 labctl image list
+	output_has hello
+	[ -f "$T/images/hello/appliance.yaml" ]
+	expect_status 2 labctl image build nosuch
+	output_has nosuch
+}
+
+@test "every topology of the project is valid" {
+	local file
+	for file in "$TOPOLOGIES"/*.yaml; do
+		expect_status 0 labctl topology validate "$file"
+	done
+	expect_status 0 labctl topology validate "$TOPOLOGIES"/*.yaml
+}
