@@ -113,7 +113,7 @@ static void add_machine(struct argv *argv, const struct qemu_request *request, c
     add(argv, "-name");
     add(argv, "guest=%s,process=labctl:%.20s,debug-threads=on", node->name, node->name);
     add(argv, "-machine");
-    add(argv, "%s,usb=off,dump-guest-core=off,graphics=off", machine);
+    add(argv, "%s,usb=off,dump-guest-core=off", machine);
     add(argv, "-accel");
     if (request->accel == ACCEL_KVM) {
         add(argv, "kvm");

@@ -136,7 +136,7 @@ static void test_handshake_and_answers(void **state)
     assert_non_null(strstr(line, "\"arguments\":{\"k\":\"v\"}"));
     /* Answers in another order, with an event in between. */
     say(f, "{\"return\": {}, \"id\": 3}\n{\"event\": \"STOP\"}\n"
-           "{\"error\": {\"class\": \"x\", \"desc\": \"no \u001b[31m\"}, \"id\": 2}\n");
+           "{\"error\": {\"class\": \"x\", \"desc\": \"no \\u001b[31m\"}, \"id\": 2}\n");
     assert_int_equal(f->seen.answers, 1);
     assert_int_equal(f->seen.failures, 1);
     assert_string_equal(f->seen.last_event, "STOP");
