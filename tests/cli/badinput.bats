@@ -372,8 +372,8 @@ in_mounts() {
 			setpriv --reuid "$uid" --regid "$uid" --clear-groups "$LABCTL" "$@" </dev/null
 	}
 	for n in $ann $bob; do
-		install -d -o $n -g $n "$T/home$n"
-		as $n topology up "$TOPOLOGIES/hello.yaml"
+		install -d -o "$n" -g "$n" "$T/home$n"
+		as "$n" topology up "$TOPOLOGIES/hello.yaml"
 	done
 	[ "$(as "$ann" topology status --json | jq .nodes[0].pid)" != "$(as "$bob" topology status --json | jq .nodes[0].pid)" ]
 	as "$ann" topology down
