@@ -8,11 +8,6 @@
  * sockets see a frame before that hook at the one end and again when it leaves by the tap at the
  * other, so each endpoint shows each frame once, in both directions. The unit test shows it.
  *
- * Rings. Up to RINGS_MOST endpoints have a ring each: the rest of the lab does not feel the
- * capture. Beyond that one ring listens to all of the namespace with a search tree of interface
- * numbers in its filter, since rings cost memory and a timer each while idle. RING_BYTES is what
- * all of them take together, whatever their number.
- *
  * Order. Frames leave by time. With one ring that is the order within its blocks. With several, a
  * ring that has nothing to show may still hold an older frame in a block that is not handed over
  * yet; so a frame waits until every other ring has shown a later one or until the kernel must have
@@ -31,79 +26,24 @@
 #include "capture/worker_priv.h"
 
 #include <inttypes.h>
-#include <linux/capability.h>
 #include <net/if.h>
 #include <poll.h>
-#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
-#include <sys/syscall.h>
-#include <time.h>
 
 #include "base/alloc.h"
-#include "base/text.h"
-#include "capture/filter_priv.h"
 #include "capture/ifwatch_priv.h"
-#include "capture/output_priv.h"
 #include "capture/pcapng_priv.h"
 #include "capture/report_priv.h"
-#include "capture/ring_priv.h"
 
-#define RINGS_MOST      8
-#define RING_BYTES      (32u << 20)
-#define RING_BYTES_EACH (8u << 20)
-#define RETIRE_LIVE_MS  10u
-#define RETIRE_FILE_MS  50u
-#define SLACK_MS        10u /* a timer tick or two, and a busy machine */
-#define RECHECK_MS      2   /* how often rings are looked at while frames wait for their turn */
+#define RECHECK_MS      2 /* how often rings are looked at while frames wait for their turn */
 #define FLUSH_FILE_MS   1000
 #define STATS_MS        1000
 #define READER_PATIENCE 2000
 #define FRAMES_PER_TURN 4096u
-#define NS_PER_MS       1000000u
-#define CLOCK_SET_BACK  (1000u * NS_PER_MS)
 
-struct endpoint {
-    const struct capture_endpoint *config;
-    uint32_t ifindex;
-    bool gone;
-    uint64_t packets; /* in the file */
-    uint64_t lost;    /* dropped here, the reader was behind */
-    uint64_t gap;     /* of these, since the last packet in the file */
-};
-
-struct worker {
-    const struct worker_options *options;
-    uint32_t snaplen;
-    struct filter *filter;
-    bool kernel_filters;        /* the kernel runs the filter, else all is filtered here */
-    struct endpoint *endpoints; /* by ifindex */
-    uint32_t *numbers;          /* by ifindex: number of the interface block in the file */
-    struct ring *rings[RINGS_MOST];
-    size_t ring_count;
-    uint64_t hold_ns; /* how long a frame waits for the other rings */
-    uint64_t ring_drops[RINGS_MOST];
-    struct segmenter *segmenter;
-    struct output output;
-    int watch_fd, signal_fd;
-    uint64_t start_ns, last_ns;
-    uint64_t packets, bytes, lost, drops;
-    uint64_t reported;                  /* packets and losses at the last report */
-    int64_t stats_due_ms, flush_due_ms; /* 0: nothing is due */
-    const char *why;                    /* the capture ends, and this is why */
-    bool failed;                        /* … and it should not have */
-    bool rest;                          /* … but what is in the rings belongs into the file */
-    char *why_owned;
-};
-
-/**
- * clock_ns() - Read a clock
- * @id:	Which
- *
- * Return: nanoseconds
- */
-static uint64_t clock_ns(clockid_t id)
+uint64_t worker_clock_ns(clockid_t id)
 {
     struct timespec now = {0};
 
@@ -118,7 +58,7 @@ static uint64_t clock_ns(clockid_t id)
  */
 static int64_t now_ms(void)
 {
-    return (int64_t)(clock_ns(CLOCK_MONOTONIC) / NS_PER_MS);
+    return (int64_t)(worker_clock_ns(CLOCK_MONOTONIC) / NS_PER_MS);
 }
 
 /**
@@ -329,7 +269,7 @@ static struct ring *oldest(struct worker *worker, uint64_t *ret_time_ns, bool *r
  */
 static int take_frames(struct worker *worker, bool all)
 {
-    uint64_t now = clock_ns(CLOCK_REALTIME);
+    uint64_t now = worker_clock_ns(CLOCK_REALTIME);
 
     for (unsigned i = 0; i < FRAMES_PER_TURN; i++) {
         bool empty, pressed;
@@ -409,7 +349,7 @@ static int do_what_is_due(struct worker *worker)
         next = worker->flush_due_ms - now;
     if (worker->stats_due_ms && (next < 0 || worker->stats_due_ms - now < next))
         next = worker->stats_due_ms - now;
-    return (int)(next < -1 ? 0 : next);
+    return (int)next;
 }
 
 /**
@@ -515,7 +455,7 @@ static void drain(struct worker *worker)
 static void append_statistics(struct worker *worker, struct strbuf *out)
 {
     const struct capture_options *capture = &worker->options->capture;
-    uint64_t end_ns = clock_ns(CLOCK_REALTIME);
+    uint64_t end_ns = worker_clock_ns(CLOCK_REALTIME);
     bool shared = worker->ring_count < capture->endpoint_count;
 
     update_drops(worker);
@@ -569,230 +509,15 @@ static void end_file(struct worker *worker)
     report_ended(worker->options->report_fd, worker->why);
 }
 
-/**
- * compare_ifindexes() - Order endpoints for qsort()
- * @a:	struct endpoint
- * @b:	struct endpoint
- *
- * Return: below, at or above 0
- */
-static int compare_ifindexes(const void *a, const void *b)
-{
-    uint32_t x = ((const struct endpoint *)a)->ifindex, y = ((const struct endpoint *)b)->ifindex;
-
-    return x < y ? -1 : x > y;
-}
-
-/**
- * find_interfaces() - Look the interfaces up
- * @worker:	The worker
- * @err:	Which one is missing
- *
- * Return: 0 or -errno
- */
-static int find_interfaces(struct worker *worker, struct error *err)
-{
-    const struct capture_options *capture = &worker->options->capture;
-
-    worker->endpoints = xnew0(struct endpoint, capture->endpoint_count);
-    worker->numbers = xnew0(uint32_t, capture->endpoint_count);
-    for (size_t i = 0; i < capture->endpoint_count; i++) {
-        struct endpoint *endpoint = &worker->endpoints[i];
-
-        endpoint->config = &capture->endpoints[i];
-        endpoint->ifindex = if_nametoindex(endpoint->config->ifname);
-        if (!endpoint->ifindex)
-            return error_errno(err, errno, "interface '%s' of %s", endpoint->config->ifname,
-                               endpoint->config->label);
-    }
-    qsort(worker->endpoints, capture->endpoint_count, sizeof(*worker->endpoints),
-          compare_ifindexes);
-    for (size_t i = 0; i < capture->endpoint_count; i++) {
-        if (i > 0 && worker->endpoints[i].ifindex == worker->endpoints[i - 1].ifindex)
-            return error_input(err, "interface '%s' is named twice",
-                               worker->endpoints[i].config->ifname);
-        worker->numbers[i] = (uint32_t)(worker->endpoints[i].config - capture->endpoints);
-    }
-    return 0;
-}
-
-/**
- * open_rings() - Make the rings; they do not run yet
- * @worker:	The worker
- * @err:	What went wrong
- *
- * Return: 0 or -errno
- */
-static int open_rings(struct worker *worker, struct error *err)
-{
-    const struct worker_options *options = worker->options;
-    size_t count = options->capture.endpoint_count;
-    bool shared = count > RINGS_MOST;
-    size_t rings = shared ? 1 : count, bytes = RING_BYTES / rings;
-    bool fast = options->capture.live || rings > 1;
-    _cleanup_free_ struct sock_filter *program = xnew0(struct sock_filter, BPF_MAXINSNS);
-    _cleanup_free_ uint32_t *ifindexes = xnew0(uint32_t, count);
-    struct ring_options ring = {.retire_ms = fast ? RETIRE_LIVE_MS : RETIRE_FILE_MS,
-                                .program = program};
-    int size;
-
-    for (size_t i = 0; i < count; i++)
-        ifindexes[i] = worker->endpoints[i].ifindex;
-    size = filter_kernel(worker->filter, ifindexes, shared ? count : 0, program, BPF_MAXINSNS);
-    if (size == -E2BIG && shared) /* without the user's filter, then; that can be run here */
-        size = filter_kernel(NULL, ifindexes, count, program, BPF_MAXINSNS);
-    worker->kernel_filters = true;
-    if (size < 0 || (size == 0 && worker->filter))
-        worker->kernel_filters = false;
-    ring.program_size = size < 0 ? 0 : (size_t)size;
-    if (bytes > RING_BYTES_EACH && !shared)
-        bytes = RING_BYTES_EACH;
-    ring.bytes = options->buffer ? options->buffer : bytes;
-    for (size_t i = 0; i < rings; i++) {
-        bool filtered;
-        int r;
-
-        ring.ifindex = shared ? 0 : worker->endpoints[i].ifindex;
-        r = ring_open(&ring, &worker->rings[i], &filtered, err);
-        if (r < 0)
-            return error_prefix(err, "capture of %s",
-                                shared ? "many interfaces" : worker->endpoints[i].config->label);
-        worker->ring_count++;
-        worker->kernel_filters &= filtered;
-    }
-    if (rings > 1)
-        worker->hold_ns = (RETIRE_LIVE_MS + SLACK_MS) * (uint64_t)NS_PER_MS;
-    return 0;
-}
-
-/**
- * write_headers() - Begin the file
- * @worker:	The worker
- * @err:	Why it cannot be written
- *
- * Return: 0 or -errno
- */
-static int write_headers(struct worker *worker, struct error *err)
-{
-    const struct capture_options *capture = &worker->options->capture;
-    _cleanup_strbuf_ struct strbuf headers = STRBUF_INIT;
-    int r;
-
-    r = output_init(&worker->output, worker->options->output_fd, err);
-    if (r < 0)
-        return error_prefix(err, "the capture's output");
-    pcapng_section(&headers, capture->lab);
-    for (size_t i = 0; i < capture->endpoint_count; i++)
-        pcapng_interface(&headers, &(struct pcapng_interface){
-                                       .name = capture->endpoints[i].label,
-                                       .description = capture->endpoints[i].link,
-                                       .filter = capture->filter,
-                                       .bits_per_s = ifwatch_speed(capture->endpoints[i].ifname),
-                                       .snaplen = worker->snaplen,
-                                   });
-    output_append(&worker->output, headers.data, headers.size);
-    r = output_flush(&worker->output);
-    if (r < 0 && r != -EPIPE)
-        return error_errno(err, -r, "write the capture");
-    return 0;
-}
-
-/**
- * drop_privileges() - Whatever hostile frames may do to this process, it can do no harm with it
- */
-static void drop_privileges(void)
-{
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{.effective = 0}};
-
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    (void)syscall(SYS_capset, &header, none);
-}
-
-/**
- * open_signals() - Take SIGTERM and SIGINT by descriptor, and a lost reader or full disk by errno
- * @err:	What went wrong
- *
- * Return: descriptor or -errno
- */
-static int open_signals(struct error *err)
-{
-    sigset_t set;
-    int fd;
-
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN);
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return fd < 0 ? error_errno(err, errno, "signalfd") : fd;
-}
-
-/**
- * set_up() - Everything before the first frame
- * @worker:	The worker
- * @err:	What went wrong
- *
- * Return: 0 or -errno
- */
-static int set_up(struct worker *worker, struct error *err)
-{
-    const struct capture_options *capture = &worker->options->capture;
-    int r = 0;
-
-    worker->signal_fd = open_signals(err);
-    if (worker->signal_fd < 0)
-        return worker->signal_fd;
-    worker->watch_fd = ifwatch_open(err); /* before the look-up, so that no end is missed */
-    if (worker->watch_fd < 0)
-        return worker->watch_fd;
-    worker->snaplen =
-        capture->snaplen && capture->snaplen < FILTER_WHOLE ? capture->snaplen : FILTER_WHOLE;
-    worker->segmenter = segmenter_new();
-    if (capture->filter && *capture->filter)
-        r = filter_compile(capture->filter, &worker->filter, err);
-    if (r == 0)
-        r = find_interfaces(worker, err);
-    if (r == 0)
-        r = open_rings(worker, err);
-    if (r == 0)
-        r = write_headers(worker, err);
-    worker->start_ns = clock_ns(CLOCK_REALTIME);
-    for (size_t i = 0; i < worker->ring_count && r == 0; i++)
-        r = ring_start(worker->rings[i], err);
-    return r;
-}
-
-/**
- * worker_done() - Free what a worker holds
- * @worker:	The worker
- */
-static void worker_done(struct worker *worker)
-{
-    for (size_t i = 0; i < worker->ring_count; i++)
-        ring_free(worker->rings[i]);
-    cleanup_close(&worker->watch_fd);
-    cleanup_close(&worker->signal_fd);
-    output_done(&worker->output);
-    segmenter_free(worker->segmenter);
-    filter_free(worker->filter);
-    free(worker->endpoints);
-    free(worker->numbers);
-    free(worker->why_owned);
-}
-
 int worker_run(const struct worker_options *options, struct error *err)
 {
     struct worker worker = {.options = options, .watch_fd = -1, .signal_fd = -1};
-    int r = set_up(&worker, err);
+    int r = worker_set_up(&worker, err);
 
     if (r < 0) {
         worker_done(&worker);
         return r;
     }
-    drop_privileges();
     report_started(options->report_fd);
     while (!worker.why) {
         int wait_ms = take_frames(&worker, false), due_ms = do_what_is_due(&worker);
