@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-/* An asynchronous QMP client in an sd-event loop. It may be freed from within its own callbacks. */
+/* QEMU Machine Protocol client in the engine's event loop: one JSON object per line (QEMU
+ * docs/interop/qmp-spec.txt). QEMU is not trusted: lines are bounded, anything unexpected closes
+ * the connection. */
 
 #include <jansson.h>
 #include <systemd/sd-event.h>
@@ -10,38 +12,31 @@
 
 struct qmp;
 
-/* Any of them may be NULL. */
+/* @data is what qmp_new() was given. None of these may free the qmp; the owner does so later. */
 struct qmp_handler {
-    /* ready() - Past the handshake: QEMU runs its main loop and takes commands. */
-    void (*ready)(void *data);
-    /* event() - @args: the event's data, borrowed, NULL if it has none. */
-    void (*event)(void *data, const char *name, json_t *args);
-    /* closed() - The connection ended or was ended for what came over it; called once, after every
-     * waiting command failed. @err says why; its contents may be moved away. */
-    void (*closed)(void *data, struct error *err);
+    void (*ready)(void *data);                                 /* handshake done */
+    void (*event)(void *data, const char *name, json_t *args); /* @args borrowed, may be NULL */
+    void (*closed)(void *data, struct error *err);             /* once; no more calls follow */
 };
 
-/* qmp_reply_fn() - The end of a command. Exactly one of @result (borrowed) and @err is not NULL;
- * @err's contents may be moved away. Not called for commands that wait when qmp_free() comes. */
+/* qmp_reply_fn - Answer to a command: @result borrowed, or NULL with @err. */
 typedef void qmp_reply_fn(void *data, json_t *result, struct error *err);
 
-/* qmp_new() - Start to speak over a connected stream socket.
- * @fd:		Taken, also on failure; made non-blocking
- * @handler:	Must live as long */
+/* qmp_new() - Speak QMP on a connected socket. @fd: ownership taken, also on failure; made
+ * non-blocking.
+ * @handler must live as long as the client. */
 int qmp_new(sd_event *event, int fd, const struct qmp_handler *handler, void *data,
             struct qmp **ret_qmp, struct error *err);
-
-/* qmp_free() - Close; what waits is forgotten. NULL is fine. */
+/* qmp_free() - Close without any callback; commands under way are forgotten. NULL is fine. */
 void qmp_free(struct qmp *qmp);
-
-/* qmp_execute() - Send a command (kept until the handshake is over).
+/* qmp_execute() - Send a command; commands are executed in the order given.
  * @args:	Stolen, also on failure; NULL: none
- * @reply:	May be NULL; called from the event loop, never from within qmp_execute()
- * Return: 0, -ENOTCONN when the connection has ended */
-int qmp_execute(struct qmp *qmp, const char *command, json_t *args, qmp_reply_fn *reply, void *data,
+ * @fn:		Called with the answer; may be NULL
+ * Return: 0, -ENOTCONN (NULL, closed or not past its handshake), -ENOBUFS when QEMU does not read
+ */
+int qmp_execute(struct qmp *qmp, const char *command, json_t *args, qmp_reply_fn *fn, void *data,
                 struct error *err);
 
-/* qmp_set_timeout() - How long a command may take (10 s at first) and the handshake too (60 s at
- * first: a loaded host starts slowly). A command over its time fails with ETIMEDOUT, a handshake
- * ends the connection. 0: for ever. For commands and handshakes that begin later. */
-void qmp_set_timeout(struct qmp *qmp, uint64_t command_ns, uint64_t handshake_ns);
+/* qmp_feed() - Take in bytes as if QEMU had sent them; what the socket reader uses, and the fuzz
+ * target. Return: 0, or -EPROTO when the connection must be closed */
+int qmp_feed(struct qmp *qmp, const char *bytes, size_t size, struct error *err);
