@@ -2,9 +2,10 @@
 
 /* Rules for console lines: POSIX extended regular expressions in which %h is the node's name.
  *
- * An image may be a stranger's, and the C library's engine can be made to take gigabytes by nested
- * counted repetitions, and exponential time by back-references. Neither is needed to recognise a
- * prompt, so both are bounded before the expression reaches it. */
+ * An image may be a stranger's, and the C library's engine can be made to take gigabytes by
+ * repetitions of repetitions (it copies what is repeated: a+ becomes aa*, so 30 of them in a row a
+ * billion) and exponential time by back-references. None of that is needed to recognise a prompt:
+ * check_cost() counts the copies that an expression asks for, before it is compiled. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 
-enum { RULE_MAX = 1024, REPEAT_MAX = 1000, NESTING_MAX = 32 };
+enum { RULE_MAX = 1024, COPIES_MAX = 4000, NESTING_MAX = 32 };
 
 /**
  * skip_bracket() - Find the end of a bracket expression
@@ -42,6 +43,71 @@ static const char *skip_bracket(const char *at)
     return at;
 }
 
+/* How many atoms the expression has once all repetitions are written out. */
+struct cost {
+    unsigned long sum;  /* of the open group, without the last atom */
+    unsigned long last; /* the atom that a repetition would multiply */
+    unsigned long outer[NESTING_MAX];
+    unsigned depth;
+};
+
+/**
+ * add_atom() - Count a new atom
+ * @cost:	Count
+ * @atoms:	What it counts for; 0 for what cannot be repeated
+ */
+static void add_atom(struct cost *cost, unsigned long atoms)
+{
+    cost->sum += cost->last;
+    cost->last = atoms;
+}
+
+/**
+ * add_group() - Count a parenthesis
+ * @cost:	Count
+ * @c:		'(' or ')'
+ *
+ * Return: false if groups are nested too deep
+ */
+static bool add_group(struct cost *cost, char c)
+{
+    unsigned long inner;
+
+    if (c == '(') {
+        if (cost->depth == NESTING_MAX)
+            return false;
+        add_atom(cost, 0);
+        cost->outer[cost->depth++] = cost->sum;
+        cost->sum = 0;
+    } else if (cost->depth) {
+        inner = cost->sum + cost->last;
+        cost->sum = cost->outer[--cost->depth];
+        cost->last = inner ? inner : 1;
+    }
+    return true;
+}
+
+/**
+ * interval_copies() - How many copies {n}, {n,} or {n,m} makes
+ * @at:		Its '{'
+ *
+ * Return: at least 1, at most a little over COPIES_MAX
+ */
+static unsigned long interval_copies(const char *at)
+{
+    unsigned long most = 1;
+
+    for (at++; *at && strchr("0123456789,", *at);) {
+        char *end = NULL;
+        unsigned long number = *at == ',' ? 0 : strtoul(at, &end, 10);
+
+        if (number >= most)
+            most = number + (number <= COPIES_MAX); /* {n,} is n of them and one with a star */
+        at = end ? end : at + 1;
+    }
+    return most > COPIES_MAX ? COPIES_MAX + 1 : most;
+}
+
 /**
  * check_cost() - Refuse expressions that could take the engine's memory or time
  * @rule:	Rule
@@ -51,7 +117,7 @@ static const char *skip_bracket(const char *at)
  */
 static int check_cost(const char *rule, struct error *err)
 {
-    unsigned long repeats = 1, depth = 0;
+    struct cost cost = {.sum = 0};
 
     if (strlen(rule) > RULE_MAX)
         return error_input(err, "the expression has more than %d characters", RULE_MAX);
@@ -59,32 +125,27 @@ static int check_cost(const char *rule, struct error *err)
         if (*at == '\\') {
             if (at[1] >= '1' && at[1] <= '9')
                 return error_input(err, "back-references (\\%c) are not allowed", at[1]);
+            add_atom(&cost, 1);
             if (!*++at)
                 break;
         } else if (*at == '[') {
+            add_atom(&cost, 1);
             at = skip_bracket(at);
             if (!*at)
                 break;
-        } else if (*at == '(') {
-            if (++depth > NESTING_MAX)
+        } else if (*at == '(' || *at == ')') {
+            if (!add_group(&cost, *at))
                 return error_input(err, "groups are nested more than %d deep", NESTING_MAX);
-        } else if (*at == ')') {
-            depth -= depth > 0;
+        } else if (*at == '+') {
+            cost.last *= 2;
         } else if (*at == '{') {
-            unsigned long most = 1;
-
-            /* Take the largest number in it; nested or not, the product is what it can cost. */
-            for (const char *digit = at + 1; *digit && strchr("0123456789,", *digit);) {
-                char *end = NULL;
-                unsigned long number = strtoul(digit, &end, 10);
-
-                if (number > most)
-                    most = number;
-                digit = end > digit ? end : digit + 1;
-            }
-            if (most > REPEAT_MAX || (repeats *= most) > REPEAT_MAX)
-                return error_input(err, "the repetitions {…} multiply to more than %d", REPEAT_MAX);
+            cost.last *= interval_copies(at);
+        } else if (*at != '*' && *at != '?') {
+            add_atom(&cost, 1);
         }
+        if (cost.last + cost.sum > COPIES_MAX)
+            return error_input(err, "its repetitions (+, {…}) make more than %d copies",
+                               COPIES_MAX);
     }
     return 0;
 }

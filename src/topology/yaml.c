@@ -417,8 +417,8 @@ static void find_doubles(struct yaml_node *map)
  */
 static int close_collection(struct builder *b, struct yaml_node *node, size_t from)
 {
-    const struct yaml_node **children = b->stack + from;
     size_t count = b->stack_count - from;
+    const struct yaml_node **children = count ? b->stack + from : NULL;
 
     for (size_t i = 0; i < count; i++) {
         node->values += children[i]->values; /* bounded by count_values() */

@@ -261,10 +261,12 @@ static void test_patterns(void **state)
         "[a",
         "a{2,1}",
         "(a)\\1",
-        "a{1001}",
-        "(a{50}){50}",
-        "((a{1,40}b){1,40})",
+        "a{4001}",
+        "(a{70}){70}",
+        "((a{1,60}b){1,60}c)",
         "a{99999999999999999999}",
+        "a++++++++++++++++++++++++",
+        "((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+",
     };
     _cleanup_free_ char *nested = xmalloc0(101, 1), *lengthy = xmalloc0(1100, 1);
     _cleanup_error_ struct error err = ERROR_INIT;
@@ -276,6 +278,7 @@ static void test_patterns(void **state)
     assert_true(matches("^%h$", "a.b*", "a.b*"));
     assert_false(matches("^%h$", "a.b*", "axbb"));
     assert_true(matches("^[][^{1001}[:alpha:]]+\\{9999$", "x", "ab{9999"));
+    assert_true(matches("^a+b+c+d+e+f+g+h+i+j+(k+|l{3}){2,4}$", "x", "abcdefghijkkklll"));
     assert_true(matches("login( on %h)?: $", "r1", "login on r1: "));
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         assert_int_equal(appliance_pattern(bad[i], "x", &regex, &err), -EINVAL);
