@@ -2,12 +2,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # bats file_tags=quick
 #
-# The JSON Schemas agree with the readers: both are held against tests/cli/schema/.
+# docs/topology.schema.json, which editors use, must agree with the reader.
 
 load helper
 
-@test "the JSON Schemas agree with the readers" {
+setup() {
+	lab_setup
+}
+
+teardown() {
+	lab_teardown
+}
+
+@test "the topology schema and the reader agree" {
+	python3 -c 'import jsonschema, yaml' 2>/dev/null || skip "python3-jsonschema or python3-yaml is not installed"
+	mkdir "$T/samples"
+	python3 "$LABCTL_SOURCE/tests/cli/schema.py" "$LABCTL" "$LABCTL_SOURCE/docs/topology.schema.json" "$T/samples" \
+		"$TOPOLOGIES"/*.yaml
+}
+
+# The readers' verdict on the same files is tests/unit/test_topology_schema.c.
+@test "the JSON Schemas judge tests/cli/schema/ as the readers do" {
 	run python3 "$LABCTL_SOURCE/tests/cli/schema_check.py"
-	[ $status != 77 ] || skip "$output"
-	[ $status = 0 ] || { echo "$output"; false; }
+	[ "$status" != 77 ] || skip "$output"
+	[ "$status" = 0 ] || { echo "$output"; false; }
 }
