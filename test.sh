@@ -118,7 +118,11 @@ check() {
 	local name=$1 status=0
 	shift
 	wanted "$name" || return 0
-	"$@" >"$WORK/check.out" 2>&1 || status=$?
+	# In a shell of its own, so that the first failing command of a check ends it.
+	set +e
+	(set -e; "$@") >"$WORK/check.out" 2>&1
+	status=$?
+	set -e
 	case $status in
 	0) result ok "$name" ;;
 	77) result skipped "$name" "$(tail -n 1 "$WORK/check.out")" ;;
@@ -144,14 +148,26 @@ sources() {
 }
 
 check_shellcheck() {
-	local files=() file
+	local programs=() fragments=() guests=() file first
 	while IFS= read -r file; do
-		case $file in
-		*.sh | *.bash | *.bats) files+=("$file") ;;
-		*) ! head -c 64 "$TOP/$file" | head -n 1 | grep -aqE '^#!.*/(ba)?sh' || files+=("$file") ;;
-		esac
+		first=$(head -c 64 "$TOP/$file" | tr -d '\0' | head -n 1)
+		if [[ $first == '#!'*busybox* ]]; then
+			guests+=("$file")
+		elif [[ $first =~ ^#!.*[/ ](ba)?sh$ ]]; then
+			programs+=("$file")
+		else
+			case $file in
+			*.bats) programs+=("$file") ;;
+			*.sh | *.bash) fragments+=("$file") ;;
+			esac
+		fi
 	done < <(sources '*')
-	cd "$TOP" && shellcheck -x "${files[@]}"
+	cd "$TOP"
+	shellcheck -x -S warning "${programs[@]}"
+	# What is sourced uses and sets variables of others.
+	shellcheck -x -S warning -e SC2034,SC2154 "${fragments[@]}"
+	# busybox's shell is a dash that can replace in strings.
+	[ ${#guests[@]} -eq 0 ] || shellcheck -s dash -S warning -e SC3060 "${guests[@]}"
 }
 
 check_clang_format() {
@@ -166,7 +182,10 @@ check_clang_format() {
 		return 77
 	}
 	mapfile -t files < <(sources '*.c' '*.h')
-	cd "$TOP" && "$tool" --dry-run --Werror "${files[@]}"
+	cd "$TOP"
+	"$tool" --dry-run --Werror "${files[@]}" >"$WORK/format" 2>&1 && return
+	grep ': error:' "$WORK/format" | cut -d : -f 1 | sort | uniq -c | sed 's/$/: places that clang-format -i would change/'
+	return 1
 }
 
 # ---- unit tests --------------------------------------------------------------------------------
