@@ -148,12 +148,12 @@ sources() {
 }
 
 check_shellcheck() {
-	local programs=() fragments=() guests=() file first
+	local programs=() fragments=() guests=() file first shell='^#!.*[/ ](ba)?sh$'
 	while IFS= read -r file; do
 		first=$(head -c 64 "$TOP/$file" | tr -d '\0' | head -n 1)
 		if [[ $first == '#!'*busybox* ]]; then
 			guests+=("$file")
-		elif [[ $first =~ ^#!.*[/ ](ba)?sh$ ]]; then
+		elif [[ $first =~ $shell ]]; then
 			programs+=("$file")
 		else
 			case $file in
