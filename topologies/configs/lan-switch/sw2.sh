@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Run as root at every boot, after the interfaces are there.
 ip link show br0 >/dev/null 2>&1 || ip link add br0 type bridge
