@@ -19,8 +19,12 @@ struct console;
 struct console_options {
     const char *name;     /* "r1" or "r1:1", for notices */
     size_t ring_bytes;    /* replay ring, allocated as it fills; 0: 64 KiB */
-    size_t backlog_bytes; /* per client; 0: 256 KiB */
+    size_t backlog_bytes; /* how far beyond the ring a client may fall behind; 0: 512 KiB. One
+                             backlog is shared by all clients, so this is memory per console. */
 };
+
+/* Callbacks run from the event loop, never inside a call below (but for console_free(), which ends a
+ * running console_exec() with an error), and may call anything here, console_free() too. */
 
 int console_new(sd_event *event, const struct console_options *options,
                 struct console **ret_console, struct error *err);
@@ -41,6 +45,16 @@ struct console_attach {
 /* console_attach() - A client's connection now speaks console/frames.h. @fd: ownership taken. */
 int console_attach(struct console *console, int fd, const struct console_attach *attach,
                    struct error *err);
+/* console_attach_raw() - The same without frames: guest output out, typing in. For sockets that
+ * other programs connect to. Half-closed, it goes on as a watcher. */
+int console_attach_raw(struct console *console, int fd, const struct console_attach *attach,
+                       struct error *err);
+/* console_set_break_handler() - How a serial break gets to the guest (QEMU's socket cannot carry
+ * one). @fn returns 0, or -errno which is told to the client that asked. */
+typedef int console_break_fn(struct console *console, void *data);
+void console_set_break_handler(struct console *console, console_break_fn *fn, void *data);
+/* console_preload() - Output from before this engine, for replay and tail. Before console_open(). */
+void console_preload(struct console *console, const void *data, size_t size);
 /* console_clients() - How many are attached. */
 size_t console_clients(const struct console *console);
 
@@ -65,17 +79,20 @@ typedef void console_expect_fn(struct console *console, void *data);
 int console_expect(struct console *console, const regex_t *rule, console_expect_fn *fn, void *data);
 
 /* console_exec() - Type a command, collect what it prints up to the prompt, strip echo and prompt.
- * Works while people watch: their typing is held back meanwhile. One at a time (-EBUSY). */
+ * Works while people watch: their typing is held back meanwhile. One at a time (-EBUSY). If no
+ * prompt is there, Enter is pressed once. A command that does not end in time, or prints more than
+ * 1 MiB, is interrupted with ^C. -EINVAL: the command is not one line of text. */
 struct console_exec {
     const char *command;   /* one line */
-    const regex_t *prompt; /* matches the unfinished last line */
-    const regex_t *error;  /* or NULL: an output line that matches means status 1 */
+    const regex_t *prompt; /* matches the unfinished last line; must live until called back */
+    const regex_t *error;  /* likewise, or NULL: an output line that matches means status 1 */
     const char
         *status; /* command typed afterwards whose output is the status ("echo $?"), or NULL */
-    uint64_t timeout_ns;
+    uint64_t timeout_ns; /* over all; 0: 30 s */
 };
-/* @output: what the command printed (lines end with \n, no CR), valid during the call; @status: -1
- * with @err on timeout or a dead guest */
+/* @output: what the command printed (lines end with \n, no CR; the last one as the command left
+ * it), valid during the call; @status: -1 with @err on timeout or a dead guest (and @output what
+ * there was until then) */
 typedef void console_exec_fn(struct console *console, const char *output, size_t size, int status,
                              struct error *err, void *data);
 int console_exec(struct console *console, const struct console_exec *exec, console_exec_fn *fn,

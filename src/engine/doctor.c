@@ -66,7 +66,7 @@ static void check_host(json_t *items)
 }
 
 /**
- * check_qemu() - One architecture's QEMU, by starting an empty machine and ending it over QMP
+ * check_qemu() - One architecture's QEMU, by starting an empty machine
  * @items:	List
  * @arch:	Architecture
  * @needed:	labctl's own images need it

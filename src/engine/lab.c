@@ -564,7 +564,7 @@ static int on_settled(sd_event_source *source, void *data)
     if (lab->state != LAB_IDLE && lab->fabric) {
         _cleanup_error_ struct error err = ERROR_INIT;
 
-        if (state_save(lab, &err) < 0)
+        if (lab_state_save(lab, &err) < 0)
             log_error("state: %s", error_message(&err));
     }
     check_waiters(lab);

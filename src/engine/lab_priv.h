@@ -234,11 +234,11 @@ json_t *status_node(const struct node_run *node);
 json_t *status_link(const struct lab *lab, size_t link);
 
 /* ---- state.c: what a later engine needs to go on ---- */
-int state_save(struct lab *lab, struct error *err);
-/* state_adopt() - Find again what an earlier engine started. */
-int state_adopt(struct lab *lab, json_t *state, struct error *err);
-/* state_load() - Read RUN/state.json. -ENOENT: none. */
-int state_load(const char *run_dir, json_t **ret_state, struct error *err);
+int lab_state_save(struct lab *lab, struct error *err);
+/* lab_state_adopt() - Find again what an earlier engine started. */
+int lab_state_adopt(struct lab *lab, json_t *state, struct error *err);
+/* lab_state_load() - Read RUN/state.json. -ENOENT: none. */
+int lab_state_load(const char *run_dir, json_t **ret_state, struct error *err);
 
 /* ---- methods.c ---- */
 extern const struct rpc_method lab_methods[];

@@ -152,7 +152,7 @@ static int open_lab(sd_event *event, const struct arguments *arguments, struct l
 
     run_dir = path_join(run_root, arguments->lab);
     if (arguments->adopt) {
-        r = state_load(run_dir, &state, err);
+        r = lab_state_load(run_dir, &state, err);
         topology = json_string_value(json_object_get(state, "topology"));
         if (r == 0 && !topology)
             r = error_set(err, EINVAL, "%s/state.json: names no topology", run_dir);
@@ -166,7 +166,7 @@ static int open_lab(sd_event *event, const struct arguments *arguments, struct l
         r = rpc_server_new(event, rpc_path, lab_methods, lab_method_count, lab, &lab->rpc, err);
     }
     if (r == 0 && state)
-        r = state_adopt(lab, state, err);
+        r = lab_state_adopt(lab, state, err);
     json_decref(state);
     if (r < 0) {
         if (lab && !arguments->adopt)

@@ -108,12 +108,14 @@ static void add_machine(struct argv *argv, const struct qemu_request *request, c
     const struct node *node = &request->topology->nodes[request->node];
     const struct appliance *appliance = request->appliance;
     uint64_t memory = node->memory_bytes ? node->memory_bytes : appliance->memory_bytes;
+    /* From a file: a comma must not start an option of its own. */
+    _cleanup_free_ char *safe_machine = comma(machine);
     const char *cpu = node->cpu_model ? node->cpu_model : appliance->cpu_model;
 
     add(argv, "-name");
-    add(argv, "guest=%s,process=labctl:%.20s,debug-threads=on", node->name, node->name);
+    add(argv, "guest=%s,debug-threads=on", node->name);
     add(argv, "-machine");
-    add(argv, "%s,usb=off,dump-guest-core=off", machine);
+    add(argv, "%s,usb=off,dump-guest-core=off", safe_machine);
     add(argv, "-accel");
     if (request->accel == ACCEL_KVM) {
         add(argv, "kvm");

@@ -157,9 +157,14 @@ static void on_capabilities(void *data, json_t *result, struct error *err)
 {
     struct qmp *qmp = data;
 
-    (void)err;
-    if (!result || qmp->state != QMP_NEGOTIATING)
+    if (qmp->state != QMP_NEGOTIATING)
         return;
+    if (!result) {
+        /* Without its handshake it is of no use; hanging up ends it where closing is safe. */
+        (void)error_prefix(err, "QMP handshake");
+        (void)shutdown(qmp->fd, SHUT_RDWR);
+        return;
+    }
     qmp->state = QMP_READY;
     if (qmp->handler->ready)
         qmp->handler->ready(qmp->data);

@@ -19,7 +19,7 @@
 #define STATE_VERSION 1
 #define PRELOAD_BYTES 65536 /* of each console's log, for replay */
 
-int state_save(struct lab *lab, struct error *err)
+int lab_state_save(struct lab *lab, struct error *err)
 {
     _cleanup_free_ char *path = path_join(lab->run_dir, "state.json"), *text = NULL;
     _cleanup_free_ char *boot_id = process_boot_id();
@@ -57,7 +57,7 @@ int state_save(struct lab *lab, struct error *err)
     return r;
 }
 
-int state_load(const char *run_dir, json_t **ret_state, struct error *err)
+int lab_state_load(const char *run_dir, json_t **ret_state, struct error *err)
 {
     _cleanup_free_ char *path = path_join(run_dir, "state.json"), *data = NULL;
     json_error_t why;
@@ -187,7 +187,7 @@ static json_t *saved_item(json_t *list, const char *name)
     return NULL;
 }
 
-int state_adopt(struct lab *lab, json_t *state, struct error *err)
+int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
 {
     _cleanup_free_ char *boot_id = process_boot_id();
     _cleanup_free_ char *fabric_path = path_join(lab->run_dir, "fabric.sock");

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/error.h"
 #include "topology/model.h"
 
 /* One NIC of a node. Its tap exists from the lab's start to its end, cabled or not. */

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+/* What one typed command printed, told from its echo and from the prompt. Pure: it knows neither
+ * descriptors nor time. */
+
+#include <regex.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "console/lines.h"
+
+#define TRANSCRIPT_MAX (1u << 20) /* bytes of output kept */
+
+struct transcript {
+    char *command;         /* as typed, owned */
+    char *prompt_text;     /* the prompt it was typed at, owned; may be NULL */
+    const regex_t *prompt; /* what any prompt looks like */
+    struct lines lines;
+    struct strbuf output; /* finished lines, echo included */
+    struct strbuf echo;   /* beginning of the output, CR and all, to find the echo in */
+    size_t ended;         /* lines finished so far */
+    bool overflow;        /* more than TRANSCRIPT_MAX */
+};
+
+/* transcript_check_command() - One line of text without control characters, or -EINVAL. */
+int transcript_check_command(const char *command, struct error *err);
+
+/* transcript_init() - From the moment of typing on.
+ * @prompt: must outlive the transcript; @prompt_text: copied, may be NULL */
+void transcript_init(struct transcript *transcript, const char *command, const regex_t *prompt,
+                     const char *prompt_text);
+void transcript_done(struct transcript *transcript);
+void transcript_feed(struct transcript *transcript, const void *data, size_t size);
+
+enum transcript_end {
+    TRANSCRIPT_GOES_ON, /* no prompt in sight */
+    TRANSCRIPT_LIKELY,  /* something that looks like a prompt, but is not the one typed at */
+    TRANSCRIPT_SURE,    /* the same prompt again */
+    TRANSCRIPT_PAGER,   /* a pager waits for a key */
+};
+/* transcript_look() - Is the unfinished line a prompt? To be asked when the guest is quiet. */
+enum transcript_end transcript_look(const struct transcript *transcript);
+
+/* transcript_output() - The command's own output: lines end with newlines; the last one has none if
+ * the command printed none. Caller frees. */
+char *transcript_output(const struct transcript *transcript, size_t *ret_size);
+
+/* transcript_prompt() - Where the prompt begins in an unfinished line, or -1. For a line that
+ * begins with other text the text of a @known prompt is looked for first. */
+ptrdiff_t transcript_prompt(const char *line, bool continued, const regex_t *prompt,
+                            const char *known);

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* From what is there to what is wanted, or back.
+ *
+ * Both are tables sorted by name; one walk pairs them. An interface only in the wanted table is
+ * fresh, only in the other doomed, in both kept; a kept one may have to change. The order of work
+ * makes sure that everything up to the last step can be taken back:
+ *
+ *   1. open fresh taps, add fresh bridges       (taken back by removing them)
+ *   2. detach kept taps that change             (taken back by attaching them as before)
+ *   3. bring fresh ones up, rename, set MTU
+ *   4. attach fresh and changed taps
+ *   5. remove the doomed                        (cannot fail but by their being gone already)
+ *
+ * A guest's tap is never removed and made again to be cabled differently: the descriptor that QEMU
+ * holds stays good.
+ *
+ * @have is a model, not read back from the kernel. Nobody else works in this namespace (tests prove
+ * model and kernel equal after hundreds of random changes). Where it cannot be sure, after a failed
+ * rollback or in a namespace that was taken over, the state is unsure: the next apply detaches and
+ * attaches every tap, and removes what it does not know. */
+
+#include "netfabric/apply_priv.h"
+
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+/* One walk over two sorted tables. */
+struct walk {
+    const struct table *have, *want;
+    size_t have_at, want_at;
+    struct iface *old, *new; /* the pair; one of them may be NULL */
+};
+
+/**
+ * walk_next() - Go to the next name that is in either table
+ * @walk:	Walk
+ *
+ * Return: false at the end
+ */
+static bool walk_next(struct walk *walk)
+{
+    bool have_left = walk->have_at < walk->have->count;
+    bool want_left = walk->want_at < walk->want->count;
+    struct iface *old = have_left ? &walk->have->items[walk->have_at] : NULL;
+    struct iface *new = want_left ? &walk->want->items[walk->want_at] : NULL;
+    int order;
+
+    if (!old && !new)
+        return false;
+    order = !old ? 1 : !new ? -1 : strcmp(old->ifname, new->ifname);
+    walk->old = order <= 0 ? old : NULL;
+    walk->new = order >= 0 ? new : NULL;
+    walk->have_at += walk->old != NULL;
+    walk->want_at += walk->new != NULL;
+    return true;
+}
+
+static struct kernel_ref ref_of(const struct iface *iface)
+{
+    return (struct kernel_ref){
+        .index = iface->index, .name = iface->ifname, .altname = iface->altname};
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return (!a && !b) || (a && b && strcmp(a, b) == 0);
+}
+
+/**
+ * same_attachment() - True if a tap is attached as wanted, to the very same interface
+ * @old:	What is
+ * @new:	What should be
+ * @have:	Where @old's other end is looked up
+ */
+static bool same_attachment(const struct iface *old, const struct iface *new,
+                            const struct table *have)
+{
+    if (old->attach != new->attach)
+        return false;
+    if (old->attach == ATTACH_NONE)
+        return true;
+    return strcmp(old->to, new->to) == 0 && table_find(have, old->to);
+}
+
+/**
+ * probe_redirect() - See whether this kernel has what a cable is made of, by making one on lo
+ * @state:	State with its batch
+ */
+static void probe_redirect(struct fabric_state *state)
+{
+    struct kernel_ref lo = {.index = 1, .name = "lo"};
+    const char *forced = getenv("LABCTL_FABRIC_NO_REDIRECT");
+
+    lo.index = kernel_index(&state->batch, "lo");
+    if (lo.index < 0 || (forced && *forced && strcmp(forced, "0") != 0))
+        return;
+    lo.forgive = state->unsure; /* in a namespace that was taken over it is there */
+    kernel_clsact(&state->batch, &lo);
+    state->clsact = batch_flush(&state->batch, NULL) == 0;
+    if (!state->clsact)
+        return;
+    lo.forgive = false;
+    kernel_redirect(&state->batch, &lo, lo.index);
+    kernel_redirect_clear(&state->batch, &lo);
+    state->redirect = batch_flush(&state->batch, NULL) == 0;
+}
+
+int state_init(struct fabric_state *state, struct error *err)
+{
+    int r = batch_init(&state->batch, err);
+
+    if (r == 0)
+        probe_redirect(state);
+    return r;
+}
+
+void state_done(struct fabric_state *state)
+{
+    table_done(&state->have);
+    batch_done(&state->batch);
+}
+
+void state_remove_all(struct fabric_state *state)
+{
+    kernel_remove_group(&state->batch, KERNEL_GROUP_LAB);
+    kernel_remove_group(&state->batch, KERNEL_GROUP_DOOM);
+    (void)batch_flush(&state->batch, NULL);
+    table_done(&state->have);
+}
+
+/**
+ * make_fresh() - Make what is wanted and not there; kept ones hand over what they are
+ * @state:	State
+ * @want:	Wanted; descriptors and indexes are filled in. Descriptors of kept taps stay in
+ *		@state->have until all went well.
+ * @err:	Error
+ *
+ * Return: 0 or -errno
+ */
+static int make_fresh(struct fabric_state *state, struct table *want, struct error *err)
+{
+    struct walk walk = {.have = &state->have, .want = want};
+    int r;
+
+    while (walk_next(&walk)) {
+        struct iface *new = walk.new;
+
+        if (!new)
+            continue;
+        if (walk.old) {
+            if (walk.old->kind != new->kind)
+                return error_set(err, EPROTO, "%s cannot become another kind", new->ifname);
+            new->index = walk.old->index;
+        } else if (new->kind == IFACE_TAP) {
+            new->fd = kernel_tap_open(new->ifname, err);
+            if (new->fd < 0)
+                return new->altname ? error_prefix(err, "%s", new->altname) : new->fd;
+        } else {
+            kernel_bridge_add(&state->batch, new->ifname, new->altname, new->mtu,
+                              new->kind == IFACE_PAIR);
+        }
+    }
+    r = batch_flush(&state->batch, err);
+    for (size_t i = 0; i < want->count && r == 0; i++) {
+        struct iface *new = &want->items[i];
+
+        if (new->index > 0)
+            continue;
+        new->index = kernel_index(&state->batch, new->ifname);
+        if (new->index < 0)
+            r = error_errno(err, -new->index, "index of %s", new->ifname);
+    }
+    return r;
+}
+
+/**
+ * detach() - Take a tap off whatever it is on
+ * @state:	State
+ * @tap:	Tap as it is
+ * @unsure:	Whatever that may be
+ */
+static void detach(struct fabric_state *state, const struct iface *tap, bool unsure)
+{
+    struct kernel_ref ref = ref_of(tap);
+
+    ref.forgive = unsure;
+    if (state->clsact && (unsure || tap->attach == ATTACH_REDIRECT))
+        kernel_redirect_clear(&state->batch, &ref);
+    if (unsure || tap->attach == ATTACH_PORT)
+        kernel_port_clear(&state->batch, &ref);
+}
+
+/**
+ * attach() - Put a tap on what it belongs to
+ * @state:	State
+ * @table:	Where the other end is looked up
+ * @tap:	Tap as it should be
+ */
+static void attach(struct fabric_state *state, const struct table *table, const struct iface *tap)
+{
+    const struct iface *to = table_find(table, tap->to);
+    struct kernel_ref ref = ref_of(tap);
+
+    if (tap->attach == ATTACH_REDIRECT && to)
+        kernel_redirect(&state->batch, &ref, to->index);
+    else if (tap->attach == ATTACH_PORT && to)
+        kernel_port(&state->batch, &ref, to->index, to->kind == IFACE_PAIR);
+}
+
+/**
+ * detach_changed() - Step 2
+ * @state:	State
+ * @want:	Wanted
+ */
+static void detach_changed(struct fabric_state *state, const struct table *want)
+{
+    struct walk walk = {.have = &state->have, .want = want};
+
+    while (walk_next(&walk))
+        if (walk.old && walk.old->kind == IFACE_TAP &&
+            (state->unsure || !walk.new || !same_attachment(walk.old, walk.new, want)))
+            detach(state, walk.old, state->unsure);
+}
+
+/**
+ * configure() - Step 3
+ * @state:	State
+ * @want:	Wanted
+ *
+ * All old names go before new ones come, so that names can be exchanged.
+ */
+static void configure(struct fabric_state *state, const struct table *want)
+{
+    struct walk walk = {.have = &state->have, .want = want};
+
+    while (walk_next(&walk)) {
+        struct kernel_ref ref;
+
+        if (!walk.old || (walk.new && same_text(walk.old->altname, walk.new->altname)))
+            continue;
+        ref = ref_of(walk.old);
+        ref.forgive = state->unsure;
+        kernel_altname(&state->batch, &ref, walk.old->altname, false);
+    }
+    walk = (struct walk){.have = &state->have, .want = want};
+    while (walk_next(&walk)) {
+        struct kernel_ref ref;
+
+        if (!walk.new)
+            continue;
+        ref = ref_of(walk.new);
+        if (!walk.old || !same_text(walk.old->altname, walk.new->altname))
+            kernel_altname(&state->batch, &ref, walk.new->altname, true);
+        if (walk.old) {
+            if (walk.old->mtu != walk.new->mtu)
+                kernel_mtu(&state->batch, &ref, walk.new->mtu);
+            continue;
+        }
+        if (walk.new->kind == IFACE_TAP) {
+            struct kernel_ref lenient = ref;
+
+            lenient.forgive = true;
+            kernel_noqueue(&state->batch, &lenient);
+            if (state->clsact)
+                kernel_clsact(&state->batch, &ref);
+        }
+        kernel_up(&state->batch, &ref, walk.new->mtu, state->no_addresses);
+    }
+}
+
+/**
+ * attach_changed() - Step 4
+ * @state:	State
+ * @want:	Wanted
+ */
+static void attach_changed(struct fabric_state *state, const struct table *want)
+{
+    struct walk walk = {.have = &state->have, .want = want};
+
+    while (walk_next(&walk))
+        if (walk.new && walk.new->kind == IFACE_TAP &&
+            (state->unsure || !walk.old || !same_attachment(walk.old, walk.new, &state->have)))
+            attach(state, want, walk.new);
+}
+
+/**
+ * remove_doomed() - Step 5: what is in one table and not in the other goes
+ * @state:	State
+ * @doomed:	Table that has them
+ * @others:	Table that has not
+ */
+static void remove_doomed(struct fabric_state *state, const struct table *doomed,
+                          const struct table *others)
+{
+    struct walk walk = {.have = doomed, .want = others};
+    bool any = false;
+
+    while (walk_next(&walk)) {
+        struct kernel_ref ref;
+
+        if (walk.new || walk.old->index <= 0)
+            continue;
+        ref = ref_of(walk.old);
+        ref.forgive = true;
+        kernel_doom(&state->batch, &ref);
+        any = true;
+    }
+    if (any)
+        kernel_remove_group(&state->batch, KERNEL_GROUP_DOOM);
+}
+
+/**
+ * roll_back() - Make things as they were
+ * @state:	State; @state->have is how they were
+ * @want:	What was tried; fresh interfaces in it are removed
+ * @err:	The failure; told if the way back failed too
+ */
+static void roll_back(struct fabric_state *state, struct table *want, struct error *err)
+{
+    struct walk walk = {.have = &state->have, .want = want};
+    _cleanup_error_ struct error worse = ERROR_INIT;
+
+    while (walk_next(&walk)) {
+        struct iface *old = walk.old, *new = walk.new;
+        struct kernel_ref ref;
+
+        if (new && !old && new->index <= 0)
+            new->index = kernel_index(&state->batch, new->ifname);
+        if (!old)
+            continue;
+        ref = ref_of(old);
+        if (old->kind == IFACE_TAP &&
+            (!new || state->unsure || !same_attachment(old, new, want)))
+            detach(state, old, true);
+        if (new && !same_text(old->altname, new->altname)) {
+            ref.forgive = true;
+            kernel_altname(&state->batch, &ref, new->altname, false);
+            kernel_altname(&state->batch, &ref, old->altname, true);
+            ref.forgive = false;
+        }
+        if (new && old->mtu != new->mtu)
+            kernel_mtu(&state->batch, &ref, old->mtu);
+    }
+    (void)batch_flush(&state->batch, NULL);
+    remove_doomed(state, want, &state->have);
+    (void)batch_flush(&state->batch, NULL);
+    for (size_t i = 0; i < state->have.count; i++) {
+        const struct iface *old = &state->have.items[i], *new = table_find(want, old->ifname);
+
+        if (old->kind == IFACE_TAP &&
+            (!new || state->unsure || !same_attachment(old, new, want)))
+            attach(state, &state->have, old);
+    }
+    if (batch_flush(&state->batch, &worse) < 0) {
+        state->unsure = true;
+        (void)error_prefix(err, "network left incomplete (%s)", error_message(&worse));
+    }
+}
+
+/**
+ * remove_strangers() - In an unsure namespace, remove what neither table knows
+ * @state:	State
+ * @want:	Wanted
+ * @err:	Error
+ *
+ * Taps left without their descriptor belong to nobody any more; bridges are made again where they
+ * are wanted. Interfaces with other names than ours (slirp4netns has one) stay.
+ *
+ * Return: 0 or -errno
+ */
+static int remove_strangers(struct fabric_state *state, struct error *err)
+{
+    struct if_nameindex *all;
+    bool any = false;
+
+    if (!state->unsure)
+        return 0;
+    all = if_nameindex();
+    if (!all)
+        return error_errno(err, errno, "list interfaces");
+    for (const struct if_nameindex *i = all; i->if_index != 0; i++) {
+        struct kernel_ref ref = {.index = (int)i->if_index, .name = i->if_name};
+        const char *digits = i->if_name + 1;
+
+        if (!strchr("tbp", i->if_name[0]) || !*digits ||
+            strspn(digits, "0123456789.") != strlen(digits) ||
+            table_find(&state->have, i->if_name))
+            continue;
+        ref.forgive = true;
+        kernel_doom(&state->batch, &ref);
+        any = true;
+    }
+    if_freenameindex(all);
+    if (any)
+        kernel_remove_group(&state->batch, KERNEL_GROUP_DOOM);
+    return batch_flush(&state->batch, err);
+}
+
+/**
+ * change() - Steps 1 to 4
+ * @state:	State
+ * @want:	Wanted
+ * @err:	Error
+ *
+ * Return: 0 or -errno
+ */
+static int change(struct fabric_state *state, struct table *want, struct error *err)
+{
+    int r = remove_strangers(state, err);
+
+    if (r == 0)
+        r = make_fresh(state, want, err);
+    if (r < 0)
+        return r;
+    detach_changed(state, want);
+    configure(state, want);
+    attach_changed(state, want);
+    return batch_flush(&state->batch, err);
+}
+
+int state_apply(struct fabric_state *state, const struct fabric_plan *plan, struct error *err)
+{
+    _cleanup_table_ struct table want = {0};
+    _cleanup_error_ struct error failure = ERROR_INIT;
+    struct table old;
+    int r;
+
+    table_from_plan(plan, state->redirect, &want);
+    r = change(state, &want, &failure);
+    if (r < 0) {
+        (void)batch_flush(&state->batch, NULL);
+        roll_back(state, &want, &failure);
+        error_move(err, &failure);
+        return r;
+    }
+    remove_doomed(state, &state->have, &want);
+    (void)batch_flush(&state->batch, NULL);
+    for (size_t i = 0; i < want.count; i++) {
+        struct iface *before = table_find(&state->have, want.items[i].ifname);
+
+        if (before && want.items[i].fd < 0)
+            want.items[i].fd = steal_fd(&before->fd);
+    }
+    old = state->have;
+    state->have = want;
+    want = old;
+    state->unsure = false;
+    return 0;
+}
+
+int state_adopt(struct fabric_state *state, const int *fds, size_t count, struct error *err)
+{
+    int failed = 0;
+
+    state->unsure = true;
+    for (size_t i = 0; i < count; i++) {
+        char name[IFNAMSIZ];
+        struct iface *tap;
+        int r = kernel_tap_name(fds[i], name), index = 0;
+
+        if (r == 0) {
+            index = kernel_index(&state->batch, name);
+            r = index < 0 ? index : table_find(&state->have, name) ? -EEXIST : 0;
+        }
+        if (r < 0) {
+            failed = error_errno(err, -r, "tap %zu of %zu", i, count);
+            (void)close(fds[i]);
+            continue;
+        }
+        tap = table_add(&state->have);
+        memcpy(tap->ifname, name, IFNAMSIZ);
+        tap->fd = fds[i];
+        tap->index = index;
+        table_sort(&state->have);
+    }
+    return failed;
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+/* What the fabric process knows of its namespace, and how it changes it. */
+
+#include "netfabric/kernel_priv.h"
+#include "netfabric/table_priv.h"
+
+struct fabric_state {
+    struct batch batch;
+    struct table have; /* what is there */
+    bool redirect;     /* cables by redirect, else by two-port bridges */
+    bool clsact;       /* taps have a place for filters */
+    bool no_addresses; /* IPv6 must be told interface by interface (struct kernel_up) */
+    bool unsure;       /* @have may be wrong in what is attached to what: set all of it anew */
+};
+
+/* state_init() - Open netlink in the namespace of the caller and see what the kernel can do. */
+int state_init(struct fabric_state *state, struct error *err);
+/* state_apply() - Bring the namespace to @plan, or leave it as it was. */
+int state_apply(struct fabric_state *state, const struct fabric_plan *plan, struct error *err);
+/* state_adopt() - Take over taps that are in this namespace; what else is there goes with the next
+ * state_apply(). Takes ownership of @fds. */
+int state_adopt(struct fabric_state *state, const int *fds, size_t count, struct error *err);
+/* state_remove_all() - Remove every interface. */
+void state_remove_all(struct fabric_state *state);
+/* state_done() - Free it; taps close. */
+void state_done(struct fabric_state *state);

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* Each function builds one message, or one per step where the kernel wants several. What each is
+ * for, and which alternatives were found not to do:
+ *
+ * A cable is `clsact` with one `u32` filter that matches everything and one `mirred` action that
+ * sends the frame out of the other tap. It works below every protocol, so nothing is kept back:
+ * neither reserved addresses, nor PAUSE, nor frames longer than the MTU. The filter is at the
+ * ingress of the tap, which is where frames come in that the guest has sent.
+ *
+ * A segment is a bridge. A bridge keeps 01:80:C2:00:00:0X to itself unless told otherwise; the mask
+ * of a port may name all of them but 01 (PAUSE), the mask of the bridge only some. Therefore the
+ * mask is set port by port.
+ *
+ * A two-port bridge stands for a cable where the kernel lacks classifier or action. It learns
+ * nothing and ages at once: a cable does not care at which end an address was seen last. */
+
+#include "netfabric/kernel_priv.h"
+
+#include <fcntl.h>
+#include <linux/if_bridge.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <linux/tc_act/tc_mirred.h>
+#include <netlink/attr.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define GROUP_FWD_ALL_BUT_PAUSE 0xFFFDu
+#define FILTER_PRIORITY         1u
+#define DRAIN_MOST              4096
+#define ADDR_GEN_NONE           1 /* IN6_ADDR_GEN_MODE_NONE, linux/if_link.h */
+
+/**
+ * must() - Attributes always fit their message; if one does not, that is a bug
+ * @result:	What nla_put() returned
+ */
+static void must(int result)
+{
+    if (result < 0)
+        abort();
+}
+
+static void put_u32(struct nl_msg *message, int type, uint32_t value)
+{
+    must(nla_put_u32(message, type, value));
+}
+
+static struct nlattr *nest(struct nl_msg *message, int type)
+{
+    struct nlattr *attr = nla_nest_start(message, type);
+
+    if (!attr)
+        abort();
+    return attr;
+}
+
+/**
+ * queue() - Add a message about an interface to a batch
+ * @batch:	Batch
+ * @message:	Message, taken over
+ * @ref:	Interface
+ * @verb:	What it does to it
+ */
+static void queue(struct batch *batch, struct nl_msg *message, const struct kernel_ref *ref,
+                  const char *verb)
+{
+    batch_add(batch, message,
+              &(struct batch_subject){.verb = verb,
+                                      .name = ref->name,
+                                      .altname = ref->altname,
+                                      .forgive = ref->forgive});
+}
+
+/**
+ * link_message() - Message about one interface
+ * @type:	RTM_…
+ * @ref:	Interface
+ * @family:	AF_UNSPEC or AF_BRIDGE
+ * @flags:	Interface flags to set
+ *
+ * Return: message
+ */
+static struct nl_msg *link_message(int type, const struct kernel_ref *ref, unsigned char family,
+                                   unsigned flags)
+{
+    struct ifinfomsg info = {
+        .ifi_family = family, .ifi_index = ref->index, .ifi_flags = flags, .ifi_change = flags};
+
+    return batch_message(type, 0, &info, sizeof(info));
+}
+
+static struct nl_msg *tc_message(int type, int flags, const struct kernel_ref *ref, uint32_t parent,
+                                 uint32_t info)
+{
+    struct tcmsg tc = {.tcm_family = AF_UNSPEC,
+                       .tcm_ifindex = ref->index,
+                       .tcm_parent = parent,
+                       .tcm_info = info};
+
+    return batch_message(type, flags, &tc, sizeof(tc));
+}
+
+int kernel_tun_open(struct error *err)
+{
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK), code = errno;
+
+    if (fd >= 0)
+        return fd;
+    (void)error_errno(err, code, "open /dev/net/tun");
+    switch (code) {
+    case ENOENT:
+    case ENOTDIR:
+        error_hint(err, "sudo modprobe tun; if there is still none: sudo mkdir -p /dev/net && sudo "
+                        "mknod -m 0666 /dev/net/tun c 10 200");
+        break;
+    case EACCES:
+        error_hint(err, "sudo chmod 0666 /dev/net/tun (usual distributions ship it that way)");
+        break;
+    case ENODEV:
+    case ENXIO:
+        error_hint(err, "sudo modprobe tun");
+        break;
+    case EPERM:
+        error_hint(err, "the device is forbidden here (a container?): allow character device "
+                        "10:200, or mount without nodev");
+        break;
+    case EMFILE:
+        error_hint(err, "raise the limit of open files: ulimit -n");
+        break;
+    default:
+        break;
+    }
+    return -code;
+}
+
+int kernel_tap_open(const char *name, struct error *err)
+{
+    struct ifreq request = {.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL)};
+    int fd = kernel_tun_open(err), code;
+
+    if (fd < 0)
+        return fd;
+    memcpy(request.ifr_name, name, strnlen(name, IFNAMSIZ - 1) + 1);
+    if (ioctl(fd, TUNSETIFF, &request) == 0)
+        return fd;
+    code = errno;
+    (void)close(fd);
+    return error_errno(err, code, "make tap %s", name);
+}
+
+int kernel_tap_name(int fd, char ret_name[static IFNAMSIZ])
+{
+    struct ifreq request = {0};
+
+    if (ioctl(fd, TUNGETIFF, &request) < 0)
+        return -errno;
+    request.ifr_name[IFNAMSIZ - 1] = 0;
+    memcpy(ret_name, request.ifr_name, IFNAMSIZ);
+    return 0;
+}
+
+void kernel_tap_drain(int fd)
+{
+    char start[64];
+
+    for (int i = 0; i < DRAIN_MOST; i++)
+        if (read(fd, start, sizeof(start)) < 0)
+            return;
+}
+
+int kernel_index(const struct batch *batch, const char *name)
+{
+    struct ifreq request = {0};
+
+    memcpy(request.ifr_name, name, strnlen(name, IFNAMSIZ - 1) + 1);
+    if (ioctl(batch_fd(batch), SIOCGIFINDEX, &request) < 0)
+        return -errno;
+    return request.ifr_ifindex;
+}
+
+void kernel_bridge_add(struct batch *batch, const char *name, const char *altname, unsigned mtu,
+                       bool pair)
+{
+    struct kernel_ref ref = {.name = name, .altname = altname};
+    struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+    struct nl_msg *message =
+        batch_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof(info));
+    struct nlattr *link_info, *data;
+
+    must(nla_put_string(message, IFLA_IFNAME, name));
+    put_u32(message, IFLA_MTU, mtu + KERNEL_TAG_ROOM);
+    put_u32(message, IFLA_GROUP, KERNEL_GROUP_LAB);
+    link_info = nest(message, IFLA_LINKINFO);
+    must(nla_put_string(message, IFLA_INFO_KIND, "bridge"));
+    data = nest(message, IFLA_INFO_DATA);
+    put_u32(message, IFLA_BR_STP_STATE, 0);
+    must(nla_put_u8(message, IFLA_BR_MCAST_SNOOPING, 0));
+    if (pair)
+        put_u32(message, IFLA_BR_AGEING_TIME, 0);
+    (void)nla_nest_end(message, data);
+    (void)nla_nest_end(message, link_info);
+    queue(batch, message, &ref, "add bridge");
+}
+
+void kernel_up(struct batch *batch, const struct kernel_ref *ref, unsigned mtu, bool no_addresses)
+{
+    struct nl_msg *message = link_message(RTM_SETLINK, ref, AF_UNSPEC, IFF_UP);
+
+    put_u32(message, IFLA_MTU, mtu + KERNEL_TAG_ROOM);
+    put_u32(message, IFLA_GROUP, KERNEL_GROUP_LAB);
+    if (no_addresses) {
+        struct nlattr *families = nest(message, IFLA_AF_SPEC);
+        struct nlattr *inet6 = nest(message, AF_INET6);
+
+        must(nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_NONE));
+        (void)nla_nest_end(message, inet6);
+        (void)nla_nest_end(message, families);
+    }
+    queue(batch, message, ref, "bring up");
+}
+
+void kernel_mtu(struct batch *batch, const struct kernel_ref *ref, unsigned mtu)
+{
+    struct nl_msg *message = link_message(RTM_SETLINK, ref, AF_UNSPEC, 0);
+
+    put_u32(message, IFLA_MTU, mtu + KERNEL_TAG_ROOM);
+    queue(batch, message, ref, "set MTU of");
+}
+
+void kernel_altname(struct batch *batch, const struct kernel_ref *ref, const char *altname,
+                    bool add)
+{
+    struct nl_msg *message;
+    struct nlattr *list;
+
+    if (!altname)
+        return;
+    message = link_message(add ? RTM_NEWLINKPROP : RTM_DELLINKPROP, ref, AF_UNSPEC, 0);
+    if (add)
+        nlmsg_hdr(message)->nlmsg_flags |= NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND;
+    list = nest(message, IFLA_PROP_LIST | NLA_F_NESTED);
+    must(nla_put_string(message, IFLA_ALT_IFNAME, altname));
+    (void)nla_nest_end(message, list);
+    queue(batch, message, ref, add ? "name" : "unname");
+}
+
+void kernel_clsact(struct batch *batch, const struct kernel_ref *ref)
+{
+    struct nl_msg *message =
+        tc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ref, TC_H_CLSACT, 0);
+
+    ((struct tcmsg *)nlmsg_data(nlmsg_hdr(message)))->tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
+    must(nla_put_string(message, TCA_KIND, "clsact"));
+    queue(batch, message, ref, "add clsact to");
+}
+
+void kernel_noqueue(struct batch *batch, const struct kernel_ref *ref)
+{
+    struct nl_msg *message =
+        tc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, ref, TC_H_ROOT, 0);
+
+    must(nla_put_string(message, TCA_KIND, "noqueue"));
+    queue(batch, message, ref, "take the queue from");
+}
+
+void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to)
+{
+    const struct tc_u32_sel everything = {.flags = TC_U32_TERMINAL, .nkeys = 1};
+    const struct tc_u32_key any = {0};
+    const struct tc_mirred redirect = {
+        .action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR, .ifindex = (uint32_t)to};
+    struct nl_msg *message = tc_message(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, ref,
+                                        TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+                                        TC_H_MAKE(FILTER_PRIORITY << 16, htons(ETH_P_ALL)));
+    struct nlattr *options, *actions, *action, *parameters;
+    char selector[sizeof(everything) + sizeof(any)];
+
+    memcpy(selector, &everything, sizeof(everything));
+    memcpy(selector + sizeof(everything), &any, sizeof(any));
+    must(nla_put_string(message, TCA_KIND, "u32"));
+    options = nest(message, TCA_OPTIONS);
+    must(nla_put(message, TCA_U32_SEL, (int)sizeof(selector), selector));
+    actions = nest(message, TCA_U32_ACT);
+    action = nest(message, 1);
+    must(nla_put_string(message, TCA_ACT_KIND, "mirred"));
+    parameters = nest(message, TCA_ACT_OPTIONS);
+    must(nla_put(message, TCA_MIRRED_PARMS, (int)sizeof(redirect), &redirect));
+    (void)nla_nest_end(message, parameters);
+    (void)nla_nest_end(message, action);
+    (void)nla_nest_end(message, actions);
+    (void)nla_nest_end(message, options);
+    queue(batch, message, ref, "add redirect to");
+}
+
+void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref)
+{
+    struct nl_msg *message =
+        tc_message(RTM_DELTFILTER, 0, ref, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+                   TC_H_MAKE(FILTER_PRIORITY << 16, htons(ETH_P_ALL)));
+
+    must(nla_put_string(message, TCA_KIND, "u32"));
+    queue(batch, message, ref, "remove redirect from");
+}
+
+void kernel_port(struct batch *batch, const struct kernel_ref *ref, int bridge, bool pair)
+{
+    struct nl_msg *message = link_message(RTM_SETLINK, ref, AF_UNSPEC, 0);
+    struct nlattr *port;
+
+    put_u32(message, IFLA_MASTER, (uint32_t)bridge);
+    queue(batch, message, ref, "join to its segment");
+
+    message = link_message(RTM_SETLINK, ref, AF_BRIDGE, 0);
+    port = nest(message, IFLA_PROTINFO | NLA_F_NESTED);
+    must(nla_put_u16(message, IFLA_BRPORT_GROUP_FWD_MASK, GROUP_FWD_ALL_BUT_PAUSE));
+    if (pair)
+        must(nla_put_u8(message, IFLA_BRPORT_LEARNING, 0));
+    (void)nla_nest_end(message, port);
+    queue(batch, message, ref, "set group_fwd_mask of");
+}
+
+void kernel_port_clear(struct batch *batch, const struct kernel_ref *ref)
+{
+    struct nl_msg *message = link_message(RTM_SETLINK, ref, AF_UNSPEC, 0);
+
+    put_u32(message, IFLA_MASTER, 0);
+    queue(batch, message, ref, "take from its segment");
+}
+
+void kernel_doom(struct batch *batch, const struct kernel_ref *ref)
+{
+    struct nl_msg *message = link_message(RTM_SETLINK, ref, AF_UNSPEC, 0);
+
+    put_u32(message, IFLA_GROUP, KERNEL_GROUP_DOOM);
+    queue(batch, message, ref, "mark for removal");
+}
+
+void kernel_remove_group(struct batch *batch, enum kernel_group group)
+{
+    struct kernel_ref ref = {.name = "group", .forgive = true};
+    struct nl_msg *message = link_message(RTM_DELLINK, &ref, AF_UNSPEC, 0);
+
+    put_u32(message, IFLA_GROUP, (uint32_t)group);
+    queue(batch, message, &ref, "remove");
+}

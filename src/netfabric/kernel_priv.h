@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+/* The words the kernel understands: taps, bridges, redirects. Functions without a struct error
+ * queue messages on a batch; what the kernel thinks of them is known at the next flush. */
+
+#include <net/if.h>
+
+#include "netfabric/netlink_priv.h"
+
+/* Groups that interfaces are in, so that many can be removed at once. */
+enum kernel_group {
+    KERNEL_GROUP_LAB = 1,  /* all that is in use */
+    KERNEL_GROUP_DOOM = 2, /* about to be removed */
+};
+
+/* Room above a link's MTU for tags: the bridge drops by length, tags included. */
+#define KERNEL_TAG_ROOM 16u
+
+/* An interface as messages name it. */
+struct kernel_ref {
+    int index;
+    const char *name;
+    const char *altname; /* NULL: none */
+    bool forgive;        /* see struct batch_subject */
+};
+
+/* kernel_tun_open() - Open /dev/net/tun; the error's hint says how to mend. Return: fd or -errno */
+int kernel_tun_open(struct error *err);
+/* kernel_tap_open() - Make a tap with vnet_hdr in the caller's namespace.
+ * Return: descriptor (non-blocking); the tap lives as long as it, or until deleted */
+int kernel_tap_open(const char *name, struct error *err);
+/* kernel_tap_name() - Name of the tap behind a descriptor. Return: 0 or -errno */
+int kernel_tap_name(int fd, char ret_name[static IFNAMSIZ]);
+/* kernel_tap_drain() - Throw away frames that wait in a tap. */
+void kernel_tap_drain(int fd);
+/* kernel_index() - Interface index by name. Return: index or -errno */
+int kernel_index(const struct batch *batch, const char *name);
+
+/* kernel_bridge_add() - A LAN segment, or (@pair) a two-port bridge that stands for a cable. */
+void kernel_bridge_add(struct batch *batch, const char *name, const char *altname, unsigned mtu,
+                       bool pair);
+/* kernel_up() - Set MTU (of the payload; KERNEL_TAG_ROOM is added), group, up.
+ * @no_addresses: also tell IPv6 to make itself no address (where its sysctl cannot be written) */
+void kernel_up(struct batch *batch, const struct kernel_ref *ref, unsigned mtu, bool no_addresses);
+/* kernel_mtu() - Change the MTU. */
+void kernel_mtu(struct batch *batch, const struct kernel_ref *ref, unsigned mtu);
+/* kernel_altname() - Add or remove an altname. */
+void kernel_altname(struct batch *batch, const struct kernel_ref *ref, const char *altname,
+                    bool add);
+/* kernel_clsact() - Give an interface the place where filters hang. */
+void kernel_clsact(struct batch *batch, const struct kernel_ref *ref);
+/* kernel_noqueue() - Take the queueing discipline away: a cable has none. */
+void kernel_noqueue(struct batch *batch, const struct kernel_ref *ref);
+/* kernel_redirect() - Every frame that comes from @ref's guest goes out of @to. */
+void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to);
+/* kernel_redirect_clear() - No more. */
+void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref);
+/* kernel_port() - Make @ref a port of a bridge that passes all reserved addresses but PAUSE.
+ * @pair: as in kernel_bridge_add() */
+void kernel_port(struct batch *batch, const struct kernel_ref *ref, int bridge, bool pair);
+/* kernel_port_clear() - Take it out of its bridge. */
+void kernel_port_clear(struct batch *batch, const struct kernel_ref *ref);
+/* kernel_doom() - Put an interface in the group that kernel_remove_doomed() removes. */
+void kernel_doom(struct batch *batch, const struct kernel_ref *ref);
+/* kernel_remove_group() - Remove all interfaces of a group, in one go. */
+void kernel_remove_group(struct batch *batch, enum kernel_group group);

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* labctl doctor's network part: a throw-away child enters namespaces as the fabric would and tries
+ * each thing. It tells the outcome as lines "name\twords" on a pipe, so that nothing of it can stay
+ * in the caller. */
+
+#include <stdio.h>
+#include <string.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <fcntl.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/strbuf.h"
+#include "netfabric/apply_priv.h"
+#include "netfabric/fabric.h"
+#include "netfabric/namespace_priv.h"
+
+/**
+ * tell() - One line about one thing
+ * @fd:		Pipe
+ * @name:	Thing
+ * @works:	Outcome
+ * @detail:	How it is known
+ * @mend:	What to do if not, or NULL
+ */
+static void tell(int fd, const char *name, bool works, const char *detail, const char *mend)
+{
+    _cleanup_free_ char *line =
+        xasprintf("%s\t%d\t%s\t%s\n", name, works, detail, !works && mend ? mend : "");
+
+    (void)write_all(fd, line, strlen(line));
+}
+
+/**
+ * try_packet_ring() - Whether captures can see offloads
+ * @fd:		Pipe
+ */
+static void try_packet_ring(int fd)
+{
+    _cleanup_close_ int sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+    int version = TPACKET_V3, on = 1;
+    struct tpacket_req3 ring = {.tp_block_size = 1 << 16,
+                                .tp_block_nr = 2,
+                                .tp_frame_size = 2048,
+                                .tp_frame_nr = 64,
+                                .tp_retire_blk_tov = 10};
+    bool works = sock >= 0 &&
+                 setsockopt(sock, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) == 0 &&
+                 setsockopt(sock, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) == 0 &&
+                 setsockopt(sock, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)) == 0;
+
+    tell(fd, "capture ring", works, works ? "AF_PACKET ring with offload headers" : strerror(errno),
+         "a kernel with CONFIG_PACKET");
+}
+
+/**
+ * try_all() - What the child does
+ * @fd:		Pipe
+ */
+static void try_all(int fd)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    _cleanup_close_ int tun = -1;
+    struct fabric_state state = {0};
+    const char *what = geteuid() == 0 ? "network namespace" : "user namespaces";
+    bool speaks = false;
+
+    if (namespace_enter_new(&err) < 0) {
+        tell(fd, what, false, error_message(&err), err.hint);
+        return;
+    }
+    tell(fd, what, true, "a new one was made", NULL);
+    namespace_silence(&speaks);
+    tell(fd, "silent links", true,
+         speaks ? "interface by interface" : "IPv6 of the host is off there", NULL);
+    tun = kernel_tun_open(&err);
+    tell(fd, "tun", tun >= 0, tun >= 0 ? "/dev/net/tun opens" : error_message(&err), err.hint);
+    error_done(&err);
+    if (state_init(&state, &err) < 0) {
+        tell(fd, "netlink", false, error_message(&err), err.hint);
+        return;
+    }
+    tell(fd, "redirect", true,
+         state.redirect ? "u32 and mirred: cables pass every frame"
+                        : "u32 or mirred is missing: cables are two-port bridges, and PAUSE frames "
+                          "do not pass",
+         NULL);
+    if (tun >= 0) {
+        struct fabric_tap taps[2] = {{.ifname = "t0.0"}, {.node = 1, .ifname = "t1.0"}};
+        size_t ports[2] = {0, 1};
+        struct fabric_segment segment = {.ifname = "b0", .taps = ports, .tap_count = 2};
+        struct fabric_plan small = {
+            .taps = taps, .tap_count = 2, .segments = &segment, .segment_count = 1, .mtu = 9500};
+        bool works = state_apply(&state, &small, &err) == 0;
+
+        tell(fd, "LAN segments", works,
+             works ? "a bridge that passes STP, LACP and LLDP was made" : error_message(&err),
+             err.hint ? err.hint : "load the module bridge");
+    }
+    try_packet_ring(fd);
+    state_remove_all(&state);
+    state_done(&state);
+}
+
+/**
+ * parse_probes() - Lines of the child as items
+ * @text:	Lines; changed
+ * @ret_probes:	Result
+ * @ret_count:	How many
+ */
+static void parse_probes(char *text, struct fabric_probe **ret_probes, size_t *ret_count)
+{
+    struct fabric_probe *probes = NULL;
+    size_t count = 0, capacity = 0;
+
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        char *fields[4];
+        size_t n = 0;
+
+        for (char *at = line; at && n < ARRAY_SIZE(fields);)
+            fields[n++] = strsep(&at, "\t");
+        if (n < ARRAY_SIZE(fields))
+            continue;
+        array_grow(probes, count, capacity);
+        probes[count++] = (struct fabric_probe){
+            .name = xstrdup(fields[0]),
+            .works = fields[1][0] == '1',
+            .detail = xstrdup(fields[2]),
+            .mend = fields[3][0] ? xstrdup(fields[3]) : NULL,
+        };
+    }
+    *ret_probes = probes;
+    *ret_count = count;
+}
+
+int fabric_probe(struct fabric_probe **ret_probes, size_t *ret_count, struct error *err)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    _cleanup_close_ int read_fd = -1;
+    int pipe_fds[2];
+    pid_t pid;
+
+    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+        return error_errno(err, errno, "pipe");
+    read_fd = pipe_fds[0];
+    pid = fork();
+    if (pid == 0) {
+        try_all(pipe_fds[1]);
+        _exit(0);
+    }
+    (void)close(pipe_fds[1]);
+    if (pid < 0)
+        return error_errno(err, errno, "fork");
+    for (;;) {
+        char chunk[4096];
+        ssize_t n = read(read_fd, chunk, sizeof(chunk));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        strbuf_append(&text, chunk, (size_t)n);
+    }
+    (void)waitpid(pid, NULL, 0);
+    if (!text.size)
+        return error_set(err, EIO, "the network probe ended without a word");
+    parse_probes(text.data, ret_probes, ret_count);
+    return 0;
+}
+
+void fabric_probe_free(struct fabric_probe *probes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free((char *)(uintptr_t)probes[i].name);
+        free(probes[i].detail);
+        free(probes[i].mend);
+    }
+    free(probes);
+}
