@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* console NODE: ask the engine for the console and join the terminal to the connection. Without a
+ * node: the only one there is, or a list to choose from. */
+
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/units.h"
+#include "console/client.h"
+#include "lab.h"
+#include "labctl.h"
+#include "output.h"
+#include "tables.h"
+
+#define REPLAY_DEFAULT 16384
+#define DETACH_KEY     0x1d
+
+#ifdef LABCTL_WITHOUT_CONSOLE_CLIENT
+/* Stands in until src/console has it. */
+int console_client_run(int fd, const struct console_client *options, struct error *err)
+{
+    (void)close(fd);
+    return error_set(err, ENOSYS, "console '%s': not built in", options->node);
+}
+#endif
+
+static const struct option_spec console_options[] = {
+    {"read-only", 'r', NULL, "only watch"},
+    {"exclusive", 'x', NULL, "nobody else may type meanwhile"},
+    {"replay", 0, "SIZE|all", "how much of what was before is shown (default 16K)"},
+    {"log", 0, "FILE", "also write what the guest says to a file"},
+    {0},
+};
+
+/**
+ * who_am_i() - How others see the person at this console: "anna (pts/3)"
+ *
+ * Return: new string
+ */
+static char *who_am_i(void)
+{
+    const struct passwd *entry = getpwuid(getuid());
+    const char *tty = ttyname(STDIN_FILENO);
+    _cleanup_free_ char *name = entry ? xstrdup(entry->pw_name) : xasprintf("uid %u", getuid());
+
+    if (tty && strncmp(tty, "/dev/", 5) == 0)
+        return xasprintf("%s (%s)", name, tty + 5);
+    return steal_ptr(name);
+}
+
+/**
+ * attach() - Join a node's console
+ * @invocation:	Invocation
+ * @lab:	Lab
+ * @node:	"r1" or "r1:1"
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int attach(const struct invocation *invocation, const char *lab, const char *node,
+                  struct error *err)
+{
+    const char *replay = invocation_value(invocation, "replay"), *mode = "shared";
+    _cleanup_client_ struct rpc_client *client = NULL;
+    _cleanup_json_ json_t *result = NULL;
+    _cleanup_free_ char *who = who_am_i(), *rest = NULL;
+    uint64_t bytes = REPLAY_DEFAULT;
+    json_t *params;
+    size_t size;
+    int r = 0;
+
+    if (replay && strcmp(replay, "all") != 0)
+        r = units_parse_size(replay, &bytes, err);
+    if (r < 0)
+        return error_prefix(err, "--replay");
+    if (invocation_flag(invocation, "read-only"))
+        mode = "read-only";
+    else if (invocation_flag(invocation, "exclusive"))
+        mode = "exclusive";
+    if (bytes > INT64_MAX || (replay && strcmp(replay, "all") == 0))
+        params = json_pack("{s:s, s:s, s:i}", "node", node, "mode", mode, "replay", -1);
+    else
+        params =
+            json_pack("{s:s, s:s, s:I}", "node", node, "mode", mode, "replay", (json_int_t)bytes);
+    if (!params)
+        return error_input(err, "the node's name is not UTF-8 text");
+    (void)json_object_set_new(params, "who", json_string(who));
+    r = lab_connect(lab, &client, err);
+    if (r < 0) {
+        json_decref(params);
+        return r;
+    }
+    r = rpc_invoke(client, "console.attach", params, &result, err);
+    if (r < 0)
+        return r;
+    struct console_client options = {
+        .node = node,
+        .read_only = mode[0] == 'r',
+        .detach_key = DETACH_KEY,
+        .log_path = invocation_value(invocation, "log"),
+    };
+    /* The client has read nothing beyond the answer, so there is no rest to pass on. */
+    r = console_client_run(rpc_client_steal(steal_ptr(client), &rest, &size), &options, err);
+    if (r == -EPIPE && err && !err->code) {
+        (void)error_set(err, EPIPE, "the engine of lab '%s' has gone", lab);
+        error_hint(err,
+                   "if the lab still runs, the next labctl command starts another: labctl -l "
+                   "%s console %s",
+                   lab, node);
+    }
+    return r;
+}
+
+static int run_console(struct invocation *invocation, struct error *err)
+{
+    _cleanup_free_ char *lab = NULL, *more = NULL;
+    _cleanup_json_ json_t *status = NULL;
+    json_t *nodes;
+    int r;
+
+    if (invocation_flag(invocation, "read-only") && invocation_flag(invocation, "exclusive"))
+        return error_input(err, "--read-only and --exclusive exclude each other");
+    r = lab_pick(invocation, NULL, &lab, err);
+    if (r < 0)
+        return r;
+    if (invocation->word_count > 0)
+        return attach(invocation, lab, invocation->words[0], err);
+    r = lab_status(invocation, NULL, &status, err);
+    if (r < 0)
+        return r;
+    nodes = json_object_get(status, "nodes");
+    if (json_array_size(nodes) == 1 && !invocation->json)
+        return attach(invocation, lab, json_text(json_array_get(nodes, 0), "name"), err);
+    if (invocation->json) {
+        print_json(json_pack("{s:O}", "nodes", nodes));
+        return 0;
+    }
+    more = lab_argument(lab);
+    print_nodes(nodes);
+    (void)printf("\nAttach to one with: labctl%s console NODE   (leave it with Ctrl-])\n", more);
+    return 0;
+}
+
+const struct command cmd_console = {
+    .name = "console",
+    .arguments = "[NODE]",
+    .summary = "Sit down at a node's console",
+    .details =
+        "r1:1 is the second console of r1. Ctrl-] leaves it. Several people can be at one console. "
+        "Without\nNODE: the nodes there are.",
+    .options = console_options,
+    .words_most = 1,
+    .words = WORD_NODE,
+    .run = run_console,
+};

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* doctor: the engine's program proves, one by one, what labs need of this machine; here it is
+ * shown. */
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/paths.h"
+#include "base/spawn.h"
+#include "base/strbuf.h"
+#include "base/text.h"
+#include "lab.h"
+#include "labctl.h"
+#include "output.h"
+
+#define DOCTOR_OUTPUT_MAX (1u << 20)
+
+/**
+ * doctor_ask() - Run labctl-engine --doctor
+ * @ret_document: What it printed; owned by the caller
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int doctor_ask(json_t **ret_document, struct error *err)
+{
+    _cleanup_free_ char *program = paths_helper("labctl-engine");
+    _cleanup_strbuf_ struct strbuf output = STRBUF_INIT;
+    _cleanup_close_ int reader = -1, writer = -1;
+    const char *argv[] = {program, "--doctor", NULL};
+    int pipe_fds[2], status = 0, r;
+    char chunk[4096];
+    ssize_t n;
+    pid_t pid;
+
+    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+        return error_errno(err, errno, "pipe");
+    reader = pipe_fds[0];
+    writer = pipe_fds[1];
+    struct spawn_fd fds[] = {{.from = writer, .to = 1}, {.from = STDERR_FILENO, .to = 2}};
+    struct spawn_options options = {.argv = argv, .fds = fds, .fd_count = ARRAY_SIZE(fds)};
+    r = spawn(&options, &pid, NULL, err);
+    if (r < 0)
+        return error_prefix(err, "start %s", program);
+    (void)close(steal_fd(&writer));
+    while ((n = read(reader, chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0 && output.size < DOCTOR_OUTPUT_MAX)
+            strbuf_append(&output, chunk, (size_t)n);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    *ret_document = json_loadb(output.data ? output.data : "", output.size, 0, NULL);
+    if (!*ret_document)
+        return error_set(err, EIO,
+                         "labctl-engine --doctor printed nothing that can be read "
+                         "(status %d)",
+                         WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+    return 0;
+}
+
+/**
+ * print_item() - One line, and how to mend it
+ * @item:	Item
+ * @width:	Of the names
+ */
+static void print_item(json_t *item, size_t width)
+{
+    bool ok = json_is_true(json_object_get(item, "ok"));
+    bool needed = !json_is_false(json_object_get(item, "needed"));
+    const char *sign = output_is_utf8() ? (ok       ? "✓"
+                                           : needed ? "✗"
+                                                    : "–")
+                                        : (ok       ? "ok  "
+                                           : needed ? "FAIL"
+                                                    : "--  ");
+    const char *mend = json_text(item, "mend"), *detail = json_text(item, "detail");
+    _cleanup_free_ char *name = text_fit(json_text(item, "name"), width, true);
+    _cleanup_free_ char *detail_shown = text_escape(detail, strlen(detail));
+    _cleanup_free_ char *mend_shown = text_escape(mend, strlen(mend));
+
+    (void)printf("%s%s%s %s  %s\n",
+                 colour_on(ok       ? COLOUR_GREEN
+                           : needed ? COLOUR_RED
+                                    : COLOUR_YELLOW),
+                 sign, colour_off(), name, detail_shown);
+    if (!ok && *mend)
+        (void)printf("%*s  mend: %s\n", (int)(text_columns(sign) + 1 + width), "", mend_shown);
+}
+
+static int run_doctor(struct invocation *invocation, struct error *err)
+{
+    _cleanup_json_ json_t *document = NULL;
+    json_t *items, *item;
+    size_t i, width = 0, bad = 0;
+    int r = doctor_ask(&document, err);
+
+    if (r < 0)
+        return r;
+    items = json_object_get(document, "items");
+    json_array_foreach (items, i, item) {
+        size_t columns = text_columns(json_text(item, "name"));
+
+        width = columns > width ? columns : width;
+        bad += !json_is_true(json_object_get(item, "ok")) &&
+               !json_is_false(json_object_get(item, "needed"));
+    }
+    if (invocation->json) {
+        print_json(steal_ptr(document));
+        return bad > 0 ? ERROR_KIND_FAILED : 0;
+    }
+    json_array_foreach (items, i, item)
+        print_item(item, width < 40 ? width : 40);
+    if (bad == 0)
+        (void)printf("\nLabs can run here.\n");
+    else
+        (void)printf("\n%zu thing%s that labs need %s missing.\n", bad, bad == 1 ? "" : "s",
+                     bad == 1 ? "is" : "are");
+    return bad > 0 ? ERROR_KIND_FAILED : 0;
+}
+
+const struct command cmd_doctor = {
+    .name = "doctor",
+    .arguments = "",
+    .summary = "Try out what labs need of this machine",
+    .run = run_doctor,
+};

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* image list, show, and those that are to come. */
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "appliance/appliance.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/paths.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "labctl.h"
+#include "output.h"
+
+/**
+ * image_json() - An image as a document
+ * @appliance:	Its definition
+ *
+ * Return: object
+ */
+static json_t *image_json(const struct appliance *appliance)
+{
+    json_t *image, *ports = json_array(), *disks = json_array();
+    static const char *const buses[] = {"virtio", "ide", "sata", "scsi", "floppy"};
+    static const char *const modes[] = {"readonly", "copy", "overlay"};
+
+    for (unsigned i = 0; i < appliance->nic_count; i++) {
+        _cleanup_free_ char *port = appliance_port_name(appliance, i);
+
+        (void)json_array_append_new(ports, json_string(port));
+    }
+    for (size_t i = 0; i < appliance->disk_count; i++)
+        (void)json_array_append_new(disks,
+                                    json_pack("{s:s, s:s, s:s}", "file", appliance->disks[i].file,
+                                              "bus", buses[appliance->disks[i].bus], "mode",
+                                              modes[appliance->disks[i].mode]));
+    image = json_pack("{s:s, s:s?, s:s, s:s?, s:s?, s:i, s:I, s:I}", "name", appliance->name,
+                      "description", appliance->description, "arch", appliance->arch, "machine",
+                      appliance->machine, "folder", appliance->dir, "cpus", (int)appliance->cpus,
+                      "memory_mb", (json_int_t)(appliance->memory_bytes >> 20), "memory_least_mb",
+                      (json_int_t)(appliance->memory_least >> 20));
+    (void)json_object_update_new(
+        image,
+        json_pack("{s:s?, s:i, s:o, s:i, s:o, s:s?, s:I, s:b}", "nic_model", appliance->nic_model,
+                  "nic_max", (int)appliance->nic_max, "ports", ports, "serials",
+                  (int)appliance->serials, "disks", disks, "ready", appliance->ready,
+                  "ready_timeout_s", (json_int_t)(appliance->ready_timeout_ns / 1000000000), "exec",
+                  appliance->exec_prompt != NULL));
+    return image;
+}
+
+/**
+ * recipe_filter() - A recipe is a folder that has a recipe.sh
+ * @entry:	Entry of the recipes' folder
+ *
+ * Return: non-zero if its name may be one
+ */
+static int recipe_filter(const struct dirent *entry)
+{
+    return text_is_name(entry->d_name) && strcmp(entry->d_name, "lib") != 0;
+}
+
+/**
+ * list_recipes() - Recipes of images that are not built
+ * @images:	Images there are; those that are not get added
+ */
+static void list_recipes(json_t *images)
+{
+    _cleanup_free_ char *root = paths_data("recipes");
+    struct dirent **entries = NULL;
+    int count = root ? scandir(root, &entries, recipe_filter, alphasort) : 0;
+
+    for (int i = 0; i < count; i++) {
+        _cleanup_free_ char *recipe = xasprintf("%s/%s/recipe.sh", root, entries[i]->d_name);
+        bool built = false;
+        json_t *image;
+        size_t at;
+
+        json_array_foreach (images, at, image)
+            built |= strcmp(json_text(image, "name"), entries[i]->d_name) == 0;
+        if (!built && file_exists(recipe))
+            (void)json_array_append_new(
+                images, json_pack("{s:s, s:s}", "name", entries[i]->d_name, "state", "not built"));
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+/**
+ * list_images() - Every image, with those that could be built
+ * @library:	Library
+ *
+ * Return: array
+ */
+static json_t *list_images(struct image_library *library)
+{
+    json_t *images = json_array();
+
+    for (const char *const *name = image_library_names(library); *name; name++) {
+        _cleanup_error_ struct error err = ERROR_INIT;
+        const struct appliance *appliance = NULL;
+        json_t *image;
+
+        if (image_library_get(library, *name, &appliance, &err) == 0) {
+            image = image_json(appliance);
+            (void)json_object_set_new(image, "state", json_string("ok"));
+        } else {
+            _cleanup_free_ char *why =
+                text_escape(error_message(&err), strlen(error_message(&err)));
+
+            image = json_pack("{s:s, s:s, s:s}", "name", *name, "state", "broken", "error", why);
+        }
+        (void)json_array_append_new(images, image);
+    }
+    list_recipes(images);
+    return images;
+}
+
+static int run_list(struct invocation *invocation, struct error *err)
+{
+    struct image_library *library = NULL;
+    struct table table = {.columns = 5};
+    json_t *images, *image;
+    size_t i;
+    int r = image_library_open(&library, err);
+
+    if (r < 0)
+        return r;
+    images = list_images(library);
+    image_library_free(library);
+    if (invocation->json) {
+        print_json(json_pack("{s:o}", "images", images));
+        return 0;
+    }
+    for (size_t head = 0; head < table.columns; head++)
+        table_add(&table,
+                  (const char *const[]){"IMAGE", "STATE", "ARCH", "MEMORY", "DESCRIPTION"}[head]);
+    json_array_foreach (images, i, image) {
+        bool built = json_object_get(image, "arch") != NULL;
+        const char *name = json_text(image, "name");
+
+        table_add(&table, name);
+        table_add(&table, json_text(image, "state"));
+        table_add(&table, built ? json_text(image, "arch") : NULL);
+        if (built)
+            table_addf(&table, "%" JSON_INTEGER_FORMAT "M",
+                       json_integer_value(json_object_get(image, "memory_mb")));
+        else
+            table_add(&table, NULL);
+        if (built || json_object_get(image, "error"))
+            table_add(&table, json_text(image, built ? "description" : "error"));
+        else
+            table_addf(&table, "build it: labctl image build %s", name);
+    }
+    table_print(&table, 1);
+    json_decref(images);
+    return 0;
+}
+
+/**
+ * print_image() - An image for people
+ * @appliance:	Its definition
+ */
+static void print_image(const struct appliance *appliance)
+{
+    struct table table = {.columns = 2};
+    _cleanup_free_ char *memory = units_format_size(appliance->memory_bytes);
+    _cleanup_free_ char *least = units_format_size(appliance->memory_least);
+    _cleanup_free_ char *timeout = units_format_duration(appliance->ready_timeout_ns);
+    _cleanup_free_ char *first = appliance_port_name(appliance, 0);
+
+    table_add(&table, "IMAGE");
+    table_add(&table, appliance->name);
+    table_add(&table, "description");
+    table_add(&table, appliance->description);
+    table_add(&table, "machine");
+    table_addf(&table, "%s %s, %u CPU%s (%s under TCG)", appliance->arch,
+               appliance->machine ? appliance->machine : "", appliance->cpus,
+               appliance->cpus == 1 ? "" : "s",
+               appliance->cpu_model ? appliance->cpu_model : "default model");
+    table_add(&table, "memory");
+    table_addf(&table, "%s, at least %s", memory, least);
+    table_add(&table, "interfaces");
+    table_addf(&table, "%u of at most %u, %s, the first is %s", appliance->nic_count,
+               appliance->nic_max, appliance->nic_model, first);
+    table_add(&table, "consoles");
+    table_addf(&table, "%u", appliance->serials);
+    table_add(&table, "ready when");
+    if (appliance->ready)
+        table_addf(&table, "its console says /%s/, within %s", appliance->ready, timeout);
+    else
+        table_add(&table, "it runs");
+    table_add(&table, "commands");
+    table_add(&table, appliance->exec_prompt ? "labctl node exec works" : "no prompt rule");
+    for (size_t i = 0; i < appliance->disk_count; i++) {
+        table_add(&table, "disk");
+        table_add(&table, appliance->disks[i].file);
+    }
+    table_add(&table, "folder");
+    table_add(&table, appliance->dir);
+    table_print(&table, -1);
+}
+
+static int run_show(struct invocation *invocation, struct error *err)
+{
+    struct image_library *library = NULL;
+    const struct appliance *appliance = NULL;
+    int r = image_library_open(&library, err);
+
+    if (r == 0)
+        r = image_library_get(library, invocation->words[0], &appliance, err);
+    if (r == 0 && invocation->json)
+        print_json(image_json(appliance));
+    else if (r == 0)
+        print_image(appliance);
+    image_library_free(library);
+    return r;
+}
+
+static int run_later(struct invocation *invocation, struct error *err)
+{
+    (void)error_set(err, ENOSYS, "image %s is not available in this version",
+                    invocation->command->name);
+    error_hint(err, "an image is a folder with an appliance.yaml: docs/appliance.md");
+    return -ENOSYS;
+}
+
+const struct command cmd_image_list = {
+    .group = "image",
+    .name = "list",
+    .arguments = "",
+    .summary = "Images there are, and those that can be built",
+    .run = run_list,
+};
+
+const struct command cmd_image_show = {
+    .group = "image",
+    .name = "show",
+    .arguments = "IMAGE",
+    .summary = "What an image is",
+    .words_least = 1,
+    .words_most = 1,
+    .words = WORD_IMAGE,
+    .run = run_show,
+};
+
+const struct command cmd_image_add = {
+    .group = "image",
+    .name = "add",
+    .arguments = "FILE…",
+    .summary = "Add an image of your own (not in this version)",
+    .words_most = WORDS_ANY,
+    .words = WORD_FILE,
+    .run = run_later,
+};
+
+const struct command cmd_image_import = {
+    .group = "image",
+    .name = "import",
+    .arguments = "FILE…",
+    .summary = "Add an image from another tool's file (not in this version)",
+    .words_most = WORDS_ANY,
+    .words = WORD_FILE,
+    .run = run_later,
+};

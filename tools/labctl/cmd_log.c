@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* node log: the file that QEMU itself writes each console to, so that it is there and complete
+ * whether an engine lives or not. On a terminal escape sequences are taken out and what is left is
+ * escaped; into a pipe or with --raw the bytes are as the guest sent them. --follow waits by
+ * inotify, and shows an unfinished line (a prompt) once nothing more has come for a moment. */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/strbuf.h"
+#include "base/text.h"
+#include "lab.h"
+#include "labctl.h"
+#include "output.h"
+#include "work.h"
+
+#define QUIET_MS  200
+#define LINE_MAX_ 65536 /* a longer line is shown in pieces */
+
+struct log_view {
+    int fd;
+    bool clean;            /* escapes out, rest escaped */
+    struct strbuf partial; /* clean: the unfinished line */
+    size_t shown;          /* bytes of it already shown */
+    off_t offset;          /* read so far */
+};
+
+static const struct option_spec log_options[] = {
+    {"follow", 'f', NULL, "go on as the guest writes, until ^C"},
+    {"lines", 'n', "N", "only the last N lines"},
+    {"raw", 0, NULL, "also on a terminal: every byte as the guest sent it"},
+    {"path", 0, NULL, "only say which file it is"},
+    {0},
+};
+
+/**
+ * split_console() - "r1:1" to node and serial
+ * @word:	Word
+ * @ret_node:	Node's name; caller frees
+ * @ret_serial:	Serial
+ * @err:	Error to fill
+ *
+ * Return: 0 or -EINVAL
+ */
+static int split_console(const char *word, char **ret_node, unsigned *ret_serial, struct error *err)
+{
+    const char *colon = strchr(word, ':');
+    _cleanup_free_ char *node = colon ? xstrndup(word, (size_t)(colon - word)) : xstrdup(word);
+
+    if (!text_is_hostname(node) || (colon && (colon[1] < '0' || colon[1] > '9' || colon[2]))) {
+        (void)error_input(err, "'%s' is no console", word);
+        error_hint(err, "NODE or NODE:SERIAL, such as r1 or r1:1");
+        return -EINVAL;
+    }
+    *ret_serial = colon ? (unsigned)(colon[1] - '0') : 0;
+    *ret_node = steal_ptr(node);
+    return 0;
+}
+
+/**
+ * log_path() - Where a console's file is
+ * @invocation:	Invocation
+ * @ret_path:	Path; caller frees
+ * @err:	Error to fill
+ *
+ * A lab that is down has its files still: then -l must say which one.
+ *
+ * Return: 0 or -errno
+ */
+static int log_path(const struct invocation *invocation, char **ret_path, struct error *err)
+{
+    _cleanup_free_ char *node = NULL, *lab = NULL, *state = NULL, *path = NULL;
+    unsigned serial;
+    int r = split_console(invocation->words[0], &node, &serial, err);
+
+    if (r < 0)
+        return r;
+    r = lab_pick(invocation, NULL, &lab, err);
+    if (r == -ENOENT && invocation->lab)
+        lab = xstrdup(invocation->lab); /* lab_pick() has checked the name */
+    else if (r < 0)
+        return r;
+    state = lab_state_dir(lab, err);
+    if (!state)
+        return -ENOENT;
+    path = xasprintf("%s/%s/console-%u.log", state, node, serial);
+    if (!file_exists(path)) {
+        if (r == -ENOENT && !file_exists(state))
+            return r; /* no such lab, as lab_pick() said */
+        (void)error_set(err, ENOENT, "nothing was recorded of console '%s' in lab '%s'",
+                        invocation->words[0], lab);
+        error_hint(err, "labctl -l %s node list shows its nodes", lab);
+        return -ENOENT;
+    }
+    error_done(err);
+    *ret_path = steal_ptr(path);
+    return 0;
+}
+
+/**
+ * seek_last_lines() - Skip to the last lines
+ * @view:	View; its offset is set
+ * @lines:	How many
+ */
+static void seek_last_lines(struct log_view *view, long lines)
+{
+    char chunk[8192];
+    struct stat st;
+    off_t end;
+
+    if (fstat(view->fd, &st) < 0)
+        return;
+    for (end = st.st_size; end > 0;) {
+        size_t part = end > (off_t)sizeof(chunk) ? sizeof(chunk) : (size_t)end;
+        ssize_t n = pread(view->fd, chunk, part, end - (off_t)part);
+
+        if (n != (ssize_t)part)
+            break;
+        for (size_t i = part; i > 0; i--) {
+            off_t at = end - (off_t)part + (off_t)i;
+
+            if (chunk[i - 1] != '\n' || at == st.st_size)
+                continue;
+            if (--lines <= 0) {
+                view->offset = at;
+                return;
+            }
+        }
+        end -= (off_t)part;
+    }
+    view->offset = 0;
+}
+
+/**
+ * show_partial() - Show what is new of the unfinished line
+ * @view:	View
+ * @finish:	The line is over
+ */
+static void show_partial(struct log_view *view, bool finish)
+{
+    _cleanup_free_ char *copy =
+        xmemdup(view->partial.data ? view->partial.data : "", view->partial.size + 1);
+    size_t size = text_strip_terminal(copy, view->partial.size);
+
+    if (size > view->shown)
+        print_text(copy + view->shown, size - view->shown);
+    view->shown = size;
+    if (!finish)
+        return;
+    (void)printf("\n");
+    strbuf_done(&view->partial);
+    view->shown = 0;
+}
+
+/**
+ * show_bytes() - Show bytes that were read
+ * @view:	View
+ * @data:	Bytes
+ * @size:	How many
+ */
+static void show_bytes(struct log_view *view, const char *data, size_t size)
+{
+    if (!view->clean) {
+        (void)fwrite(data, 1, size, stdout);
+        return;
+    }
+    while (size > 0) {
+        const char *end = memchr(data, '\n', size);
+        size_t part = end ? (size_t)(end - data) : size;
+
+        strbuf_append(&view->partial, data, part);
+        if (end || view->partial.size > LINE_MAX_)
+            show_partial(view, true);
+        part += end ? 1 : 0;
+        data += part;
+        size -= part;
+    }
+}
+
+/**
+ * show_new() - Show what the file has beyond the offset
+ * @view:	View
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int show_new(struct log_view *view, struct error *err)
+{
+    char chunk[65536];
+    struct stat st;
+
+    if (fstat(view->fd, &st) == 0 && st.st_size < view->offset)
+        view->offset = 0; /* the node was wiped or started anew */
+    for (;;) {
+        ssize_t n = pread(view->fd, chunk, sizeof(chunk), view->offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_errno(err, errno, "read the console's file");
+        if (n == 0)
+            return 0;
+        show_bytes(view, chunk, (size_t)n);
+        view->offset += n;
+        if (ferror(stdout))
+            return 0;
+    }
+}
+
+/**
+ * follow() - Go on until ^C or until nobody reads any more
+ * @view:	View
+ * @path:	File
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int follow(struct log_view *view, const char *path, struct error *err)
+{
+    _cleanup_close_ int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    char events[4096];
+    int r = 0;
+
+    if (watch < 0 || inotify_add_watch(watch, path, IN_MODIFY | IN_DELETE_SELF | IN_MOVE_SELF) < 0)
+        return error_errno(err, errno, "watch %s", path);
+    work_catch_signals();
+    /* Once more after the watch is set: nothing falls between. */
+    while (r == 0 && work_interrupts() == 0 && fflush(stdout) == 0) {
+        struct pollfd wait[] = {{.fd = watch, .events = POLLIN},
+                                {.fd = STDOUT_FILENO, .events = 0}};
+        bool open_line = view->clean && view->partial.size > 0;
+
+        r = show_new(view, err);
+        (void)fflush(stdout);
+        open_line = view->clean && view->partial.size > 0;
+        if (r == 0 && poll(wait, 2, open_line ? QUIET_MS : -1) == 0)
+            show_partial(view, false);
+        if (wait[1].revents & (POLLERR | POLLHUP))
+            break; /* the reader of the pipe has gone */
+        while (read(watch, events, sizeof(events)) > 0)
+            ;
+    }
+    return r;
+}
+
+static int run_log(struct invocation *invocation, struct error *err)
+{
+    _cleanup_free_ char *path = NULL;
+    _cleanup_close_ int fd = -1;
+    struct log_view view = {0};
+    long lines = 0;
+    int r = invocation_integer(invocation, "lines", 1, 100000000, &lines, err);
+
+    if (r == 0)
+        r = log_path(invocation, &path, err);
+    if (r < 0)
+        return r;
+    if (invocation->json || invocation_flag(invocation, "path")) {
+        if (invocation->json)
+            print_json(json_pack("{s:s, s:s}", "node", invocation->words[0], "path", path));
+        else
+            (void)printf("%s\n", path);
+        return 0;
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return error_errno(err, errno, "%s", path);
+    view.fd = fd;
+    view.clean = isatty(STDOUT_FILENO) && !invocation_flag(invocation, "raw");
+    if (lines > 0)
+        seek_last_lines(&view, lines);
+    r = show_new(&view, err);
+    if (r == 0 && invocation_flag(invocation, "follow"))
+        r = follow(&view, path, err);
+    if (view.partial.size > 0)
+        show_partial(&view, true);
+    strbuf_done(&view.partial);
+    return r;
+}
+
+const struct command cmd_node_log = {
+    .group = "node",
+    .name = "log",
+    .arguments = "NODE",
+    .summary = "What a node wrote to its console, from its first byte",
+    .details =
+        "r1:1 is the second console of r1. Works without an engine too, and with -l LAB for a "
+        "lab that is\ndown. --json says which file it is.",
+    .options = log_options,
+    .words_least = 1,
+    .words_most = 1,
+    .words = WORD_NODE,
+    .run = run_log,
+};

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* node list, start, stop, restart, wipe and exec. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/strbuf.h"
+#include "lab.h"
+#include "labctl.h"
+#include "output.h"
+#include "tables.h"
+#include "work.h"
+
+#define EXIT_INTERRUPTED 130
+
+static int run_list(struct invocation *invocation, struct error *err)
+{
+    json_t *status = NULL;
+    int r = lab_status(invocation, NULL, &status, err);
+
+    if (r < 0)
+        return r;
+    if (invocation->json)
+        print_json(json_pack("{s:O}", "nodes", json_object_get(status, "nodes")));
+    else
+        print_nodes(json_object_get(status, "nodes"));
+    json_decref(status);
+    return 0;
+}
+
+/**
+ * words_array() - The command's words as a JSON array
+ * @invocation:	Invocation
+ *
+ * Return: new array
+ */
+static json_t *words_array(const struct invocation *invocation)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < invocation->word_count; i++)
+        (void)json_array_append_new(array, json_string(invocation->words[i]));
+    return array;
+}
+
+/**
+ * act() - A call about nodes, with progress
+ * @invocation:	Invocation
+ * @method:	Method
+ * @err:	Error to fill
+ *
+ * Return: exit status or -errno
+ */
+static int act(struct invocation *invocation, const char *method, struct error *err)
+{
+    bool all = invocation_flag(invocation, "all");
+    _cleanup_client_ struct rpc_client *client = NULL;
+    _cleanup_json_ json_t *result = NULL, *names = words_array(invocation);
+    _cleanup_free_ char *lab = NULL, *title = NULL;
+    struct progress *progress;
+    int r;
+
+    if (!all && json_array_size(names) == 0) {
+        (void)error_input(err, "which nodes? None was named");
+        error_hint(err, "name them, or say --all");
+        return -EINVAL;
+    }
+    if (all && json_array_size(names) > 0)
+        return error_input(err, "--all and names of nodes exclude each other");
+    r = lab_open(invocation, &client, &lab, err);
+    if (r < 0)
+        return r;
+    work_catch_signals();
+    title = xasprintf("lab %s", lab);
+    progress = progress_new(title, invocation->json ? PROGRESS_STDERR : PROGRESS_AUTO);
+    if (!all)
+        progress_limit(progress, names);
+    r = rpc_call_start(client, method,
+                       json_pack("{s:O, s:b, s:b, s:b}", "nodes", names, "all", all, "wait",
+                                 !invocation_flag(invocation, "no-wait"), "force",
+                                 invocation_flag(invocation, "force")),
+                       err);
+    if (r == 0)
+        r = work_wait(client, progress, 0, &result, err);
+    progress_free(progress);
+    if (r == -EINTR) {
+        (void)fprintf(stderr, "labctl: left; the lab goes on with it\n");
+        return EXIT_INTERRUPTED;
+    }
+    if (r == 0 && invocation->json)
+        print_json(steal_ptr(result));
+    return r;
+}
+
+static int run_start(struct invocation *invocation, struct error *err)
+{
+    return act(invocation, "node.start", err);
+}
+
+static int run_stop(struct invocation *invocation, struct error *err)
+{
+    return act(invocation, "node.stop", err);
+}
+
+static int run_restart(struct invocation *invocation, struct error *err)
+{
+    return act(invocation, "node.restart", err);
+}
+
+static int run_wipe(struct invocation *invocation, struct error *err)
+{
+    return act(invocation, "node.wipe", err);
+}
+
+static int run_exec(struct invocation *invocation, struct error *err)
+{
+    _cleanup_strbuf_ struct strbuf command = STRBUF_INIT;
+    const char *output;
+    json_t *params, *result = NULL;
+    json_int_t status;
+    long timeout = 0;
+    size_t size;
+    int r = invocation_integer(invocation, "timeout", 1, 86400, &timeout, err);
+
+    for (size_t i = 1; i < invocation->word_count; i++)
+        strbuf_printf(&command, "%s%s", i > 1 ? " " : "", invocation->words[i]);
+    params = json_pack("{s:s, s:s}", "node", invocation->words[0], "command", command.data);
+    if (!params && r == 0)
+        r = error_input(err, "the command is not UTF-8 text");
+    if (r < 0) {
+        json_decref(params);
+        return r;
+    }
+    if (timeout > 0)
+        (void)json_object_set_new(params, "timeout_s", json_integer(timeout));
+    r = lab_invoke(invocation, "node.exec", params, &result, err);
+    if (r < 0)
+        return r;
+    status = json_integer_value(json_object_get(result, "status"));
+    output = json_text(result, "output");
+    size = strlen(output);
+    if (invocation->json) {
+        (void)json_object_set_new(result, "node", json_string(invocation->words[0]));
+        print_json(result);
+    } else {
+        print_text(output, size);
+        if (size > 0 && output[size - 1] != '\n')
+            (void)printf("\n");
+        json_decref(result);
+    }
+    return status == 0 ? 0 : ERROR_KIND_FAILED;
+}
+
+static const struct option_spec start_options[] = {
+    {"all", 0, NULL, "every node"},
+    {"no-wait", 0, NULL, "do not wait until they are ready"},
+    {0},
+};
+
+static const struct option_spec stop_options[] = {
+    {"all", 0, NULL, "every node"},
+    {"force", 0, NULL, "do not ask the guest to shut down, just end it"},
+    {"no-wait", 0, NULL, "do not wait"},
+    {0},
+};
+
+static const struct option_spec wipe_options[] = {
+    {"all", 0, NULL, "every node"},
+    {0},
+};
+
+static const struct option_spec exec_options[] = {
+    {"timeout", 0, "SECONDS", "how long it may take (default 30)"},
+    {0},
+};
+
+const struct command cmd_node_list = {
+    .group = "node",
+    .name = "list",
+    .arguments = "",
+    .summary = "The nodes of a lab",
+    .run = run_list,
+};
+
+const struct command cmd_node_start = {
+    .group = "node",
+    .name = "start",
+    .arguments = "NODE…",
+    .summary = "Start nodes",
+    .options = start_options,
+    .words_most = WORDS_ANY,
+    .words = WORD_NODE,
+    .run = run_start,
+};
+
+const struct command cmd_node_stop = {
+    .group = "node",
+    .name = "stop",
+    .arguments = "NODE…",
+    .summary = "Shut nodes down",
+    .options = stop_options,
+    .words_most = WORDS_ANY,
+    .words = WORD_NODE,
+    .run = run_stop,
+};
+
+const struct command cmd_node_restart = {
+    .group = "node",
+    .name = "restart",
+    .arguments = "NODE…",
+    .summary = "Shut nodes down and start them again",
+    .options = stop_options,
+    .words_most = WORDS_ANY,
+    .words = WORD_NODE,
+    .run = run_restart,
+};
+
+const struct command cmd_node_wipe = {
+    .group = "node",
+    .name = "wipe",
+    .arguments = "NODE…",
+    .summary = "Forget what stopped nodes wrote to their disks",
+    .options = wipe_options,
+    .words_most = WORDS_ANY,
+    .words = WORD_NODE,
+    .run = run_wipe,
+};
+
+const struct command cmd_node_exec = {
+    .group = "node",
+    .name = "exec",
+    .arguments = "NODE COMMAND…",
+    .summary = "Run a command on a node's console",
+    .details =
+        "Prints what the command printed; exits with 0, or with 1 if it failed. r1:1 is the "
+        "second\n"
+        "console of r1. If the command has options of its own: labctl node exec h1 -- ping -c1 h2",
+    .options = exec_options,
+    .words_least = 2,
+    .words_most = WORDS_ANY,
+    .words = WORD_NODE,
+    .run = run_exec,
+};

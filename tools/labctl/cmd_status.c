@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* topology status, topology list and topology apply. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/strbuf.h"
+#include "base/text.h"
+#include "lab.h"
+#include "labctl.h"
+#include "output.h"
+#include "tables.h"
+
+#define STATUS_PATIENCE_MS 2000
+
+void print_nodes(json_t *nodes)
+{
+    struct table table = {.columns = 7};
+    json_t *node;
+    size_t i;
+
+    for (size_t head = 0; head < table.columns; head++)
+        table_add(&table, (const char *const[]){"NODE", "IMAGE", "STATE", "ACCEL", "READY",
+                                                "MEMORY", "CONSOLE"}[head]);
+    json_array_foreach (nodes, i, node) {
+        _cleanup_free_ char *ready = json_seconds(node, "ready_s");
+        const char *reason = json_text(node, "reason");
+
+        table_add(&table, json_text(node, "name"));
+        table_add(&table, json_text(node, "image"));
+        table_add(&table, json_is_true(json_object_get(node, "paused")) ? "paused"
+                                                                        : json_text(node, "state"));
+        table_add(&table, json_text(node, "accel"));
+        table_add(&table, ready);
+        table_addf(&table, "%" JSON_INTEGER_FORMAT "M",
+                   json_integer_value(json_object_get(node, "memory_mb")));
+        table_add(&table, *reason ? reason : json_text(node, "line"));
+    }
+    table_print(&table, 2);
+}
+
+/**
+ * impairment_text() - "delay=10ms loss=0.5%"
+ * @impairment:	Object or null
+ *
+ * Return: new string
+ */
+static char *impairment_text(json_t *impairment)
+{
+    struct strbuf text = STRBUF_INIT;
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (impairment, key, value) {
+        _cleanup_free_ char *shown = json_is_string(value) ? xstrdup(json_string_value(value))
+                                                           : json_dumps(value, JSON_ENCODE_ANY);
+
+        strbuf_printf(&text, "%s%s=%s", text.size ? " " : "", key, shown);
+    }
+    return strbuf_steal(&text);
+}
+
+void print_links(json_t *links)
+{
+    struct table table = {.columns = 5};
+    json_t *link, *end;
+    size_t i, j;
+
+    for (size_t head = 0; head < table.columns; head++)
+        table_add(&table, (const char *const[]){"LINK", "KIND", "STATE", "ENDS", ""}[head]);
+    json_array_foreach (links, i, link) {
+        _cleanup_free_ char *impairment = impairment_text(json_object_get(link, "impairment"));
+        _cleanup_strbuf_ struct strbuf ends = STRBUF_INIT;
+
+        json_array_foreach (json_object_get(link, "ends"), j, end)
+            strbuf_printf(&ends, "%s%s", j ? " " : "", json_string_value(end));
+        table_add(&table, json_text(link, "name"));
+        table_add(&table, json_text(link, "kind"));
+        table_add(&table, json_text(link, "state"));
+        table_add(&table, ends.size ? ends.data : "");
+        table_add(&table, *impairment ? impairment : json_text(link, "reason"));
+    }
+    table_print(&table, 2);
+}
+
+void print_captures(json_t *captures)
+{
+    struct table table = {.columns = 7};
+    json_t *capture, *where;
+    size_t i, j;
+
+    for (size_t head = 0; head < table.columns; head++)
+        table_add(&table, (const char *const[]){"ID", "STATE", "WHERE", "PACKETS", "DROPPED",
+                                                "FILTER", "FILE"}[head]);
+    json_array_foreach (captures, i, capture) {
+        _cleanup_strbuf_ struct strbuf places = STRBUF_INIT;
+        const char *file = json_text(capture, "file"), *filter = json_text(capture, "filter");
+
+        json_array_foreach (json_object_get(capture, "where"), j, where)
+            strbuf_printf(&places, "%s%s", j ? " " : "", json_string_value(where));
+        table_addf(&table, "%" JSON_INTEGER_FORMAT,
+                   json_integer_value(json_object_get(capture, "id")));
+        table_add(&table, json_text(capture, "state"));
+        table_add(&table, places.size ? places.data : "");
+        table_addf(&table, "%" JSON_INTEGER_FORMAT,
+                   json_integer_value(json_object_get(capture, "packets")));
+        table_addf(&table, "%" JSON_INTEGER_FORMAT,
+                   json_integer_value(json_object_get(capture, "dropped")));
+        table_add(&table, *filter ? filter : NULL);
+        table_add(&table, *file ? file : "(stream)");
+    }
+    table_print(&table, 1);
+}
+
+/**
+ * print_head() - The lab itself
+ * @status:	Status document
+ */
+static void print_head(json_t *status)
+{
+    const char *texts[] = {json_text(status, "lab"),
+                           json_text(status, "state"),
+                           json_text(status, "description"),
+                           json_text(status, "topology"),
+                           json_text(json_object_get(status, "accel"), "kind"),
+                           json_text(json_object_get(status, "accel"), "reason")};
+    char *shown[ARRAY_SIZE(texts)];
+    json_int_t memory =
+        json_integer_value(json_object_get(json_object_get(status, "memory"), "total_mb"));
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        shown[i] = text_escape(texts[i], strlen(texts[i]));
+    (void)printf("%s%s%s: %s%s%s%s%s\n", colour_on(COLOUR_BOLD), shown[0], colour_off(),
+                 colour_on(colour_of_state(texts[1])), shown[1], colour_off(),
+                 *shown[2] ? " - " : "", shown[2]);
+    (void)printf("topology %s\naccel %s%s%s%s, memory %" JSON_INTEGER_FORMAT "M\n\n", shown[3],
+                 shown[4], *shown[5] ? " (" : "", shown[5], *shown[5] ? ")" : "", memory);
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        free(shown[i]);
+}
+
+static int run_status(struct invocation *invocation, struct error *err)
+{
+    json_t *status = NULL;
+    int r = lab_status(invocation, invocation->word_count > 0 ? invocation->words[0] : NULL,
+                       &status, err);
+
+    if (r < 0)
+        return r;
+    if (invocation->json) {
+        print_json(status);
+        return 0;
+    }
+    print_head(status);
+    print_nodes(json_object_get(status, "nodes"));
+    if (json_array_size(json_object_get(status, "links")) > 0) {
+        (void)printf("\n");
+        print_links(json_object_get(status, "links"));
+    }
+    if (json_array_size(json_object_get(status, "captures")) > 0) {
+        (void)printf("\n");
+        print_captures(json_object_get(status, "captures"));
+    }
+    json_decref(status);
+    return 0;
+}
+
+/**
+ * list_entry() - What is to be said of one lab
+ * @entry:	Lab
+ *
+ * An engine that does not answer in time must not hold up the list.
+ *
+ * Return: object
+ */
+static json_t *list_entry(const struct lab_entry *entry)
+{
+    _cleanup_free_ char *socket = path_join(entry->dir, "engine.sock");
+    _cleanup_client_ struct rpc_client *client = NULL;
+    _cleanup_json_ json_t *status = NULL;
+    json_t *object = json_pack("{s:s, s:s}", "name", entry->name, "state", "engine not running");
+    json_t *node;
+    size_t i, ready = 0;
+
+    if (!entry->alive)
+        return object;
+    if (rpc_connect(socket, &client, NULL) < 0 ||
+        rpc_call_start(client, "lab.status", NULL, NULL) < 0 ||
+        rpc_call_wait(client, STATUS_PATIENCE_MS, NULL, NULL, &status, NULL) < 0) {
+        (void)json_object_set_new(object, "state", json_string("engine does not answer"));
+        return object;
+    }
+    json_array_foreach (json_object_get(status, "nodes"), i, node)
+        ready += strcmp(json_text(node, "state"), "ready") == 0 ||
+                 strcmp(json_text(node, "state"), "running") == 0;
+    (void)json_object_set(object, "state", json_object_get(status, "state"));
+    (void)json_object_set(object, "topology", json_object_get(status, "topology"));
+    (void)json_object_set(object, "uptime_s", json_object_get(status, "uptime_s"));
+    (void)json_object_set_new(
+        object, "nodes",
+        json_integer((json_int_t)json_array_size(json_object_get(status, "nodes"))));
+    (void)json_object_set_new(object, "ready", json_integer((json_int_t)ready));
+    return object;
+}
+
+static int run_list(struct invocation *invocation, struct error *err)
+{
+    _cleanup_lab_list_ struct lab_list list = {0};
+    struct table table = {.columns = 4};
+    json_t *labs, *lab;
+    size_t at;
+    int r = lab_list_read(&list, err);
+
+    if (r < 0)
+        return r;
+    labs = json_array();
+    for (size_t i = 0; i < list.count; i++)
+        (void)json_array_append_new(labs, list_entry(&list.items[i]));
+    if (invocation->json) {
+        print_json(json_pack("{s:o}", "labs", labs));
+        return 0;
+    }
+    for (size_t head = 0; head < table.columns; head++)
+        table_add(&table, (const char *const[]){"LAB", "STATE", "READY", "TOPOLOGY"}[head]);
+    json_array_foreach (labs, at, lab) {
+        table_add(&table, json_text(lab, "name"));
+        table_add(&table, json_text(lab, "state"));
+        if (json_object_get(lab, "nodes"))
+            table_addf(&table, "%" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT,
+                       json_integer_value(json_object_get(lab, "ready")),
+                       json_integer_value(json_object_get(lab, "nodes")));
+        else
+            table_add(&table, NULL);
+        table_add(&table, json_text(lab, "topology"));
+    }
+    if (json_array_size(labs) > 0)
+        table_print(&table, 1);
+    else
+        (void)printf("No lab is running.\n");
+    for (size_t i = 0; json_array_size(labs) == 0 && i < table.cell_count; i++)
+        free(table.cells[i]);
+    if (json_array_size(labs) == 0)
+        free(table.cells);
+    json_decref(labs);
+    return 0;
+}
+
+static int run_apply(struct invocation *invocation, struct error *err)
+{
+    (void)invocation;
+    (void)error_set(err, ENOSYS, "topology apply is not available in this version");
+    error_hint(err, "take the lab down and up again: what its nodes wrote to their disks is kept");
+    return -ENOSYS;
+}
+
+static const struct option_spec apply_options[] = {
+    {"dry-run", 0, NULL, "only say what would be done"},
+    {0},
+};
+
+const struct command cmd_topology_status = {
+    .group = "topology",
+    .name = "status",
+    .arguments = "[LAB]",
+    .summary = "A lab's nodes, links and captures",
+    .words_most = 1,
+    .words = WORD_LAB,
+    .run = run_status,
+};
+
+const struct command cmd_topology_list = {
+    .group = "topology",
+    .name = "list",
+    .arguments = "",
+    .summary = "Every lab that runs",
+    .run = run_list,
+};
+
+const struct command cmd_topology_apply = {
+    .group = "topology",
+    .name = "apply",
+    .arguments = "FILE",
+    .summary = "Change a running lab to what a file says",
+    .options = apply_options,
+    .words_least = 1,
+    .words_most = 1,
+    .words = WORD_FILE,
+    .run = run_apply,
+};
