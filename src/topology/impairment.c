@@ -214,6 +214,13 @@ int impairment_check(const struct impairment *impairment, struct error *err)
     return 0;
 }
 
+bool impairment_is_none(const struct impairment *impairment)
+{
+    return !impairment->delay_ns && !impairment->jitter_ns && !impairment->loss_ppm &&
+           !impairment->burst_enter_ppm && !impairment->duplicate_ppm && !impairment->reorder_ppm &&
+           !impairment->corrupt_ppm && !impairment->rate_bits_per_s;
+}
+
 struct impairment impairment_copy(const struct impairment *impairment)
 {
     struct impairment copy = *impairment;

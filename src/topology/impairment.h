@@ -23,6 +23,8 @@ int impairment_set(struct impairment *impairment, const char *key, const char *v
 /* impairment_check() - Faults of keys that do not go together. Return: 0 or -EINVAL */
 int impairment_check(const struct impairment *impairment, struct error *err);
 
+/* impairment_is_none() - True if frames pass as over a plain cable. */
+bool impairment_is_none(const struct impairment *impairment);
 /* impairment_copy() - A copy that owns what it holds. */
 struct impairment impairment_copy(const struct impairment *impairment);
 /* impairment_done() - Free what it holds; it is a plain cable afterwards. */

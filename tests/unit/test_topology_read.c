@@ -314,6 +314,10 @@ static void test_impairment(void **state)
     copy = impairment_copy(&impairment);
     assert_string_equal(copy.only, "arp");
     assert_ptr_not_equal(copy.only, impairment.only);
+    assert_false(impairment_is_none(&copy));
+    copy.delay_ns = 0;
+    copy.jitter_shape = JITTER_NORMAL;
+    assert_true(impairment_is_none(&copy));
     impairment_done(&copy);
     impairment_done(&impairment);
     assert_int_equal(impairment.delay_ns, 0);
