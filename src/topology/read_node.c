@@ -408,11 +408,18 @@ static void sort_names(struct topology_reader *reader)
     }
 }
 
-ptrdiff_t read_find_node(const struct topology_reader *reader, const char *name)
+/**
+ * first_like() - Find where a name would stand among the sorted ones, case ignored
+ * @reader:	Reader
+ * @name:	Name
+ *
+ * Return: place in by_name of the first that is not before it; those that differ in case only
+ * stand side by side from there
+ */
+static size_t first_like(const struct topology_reader *reader, const char *name)
 {
     size_t low = 0, high = reader->topology->node_count;
 
-    /* The first that is not before the name; those that differ in case only stand side by side. */
     while (low < high) {
         size_t middle = (low + high) / 2;
 
@@ -421,31 +428,50 @@ ptrdiff_t read_find_node(const struct topology_reader *reader, const char *name)
         else
             high = middle;
     }
-    for (; low < reader->topology->node_count; low++) {
-        const char *found = reader->topology->nodes[reader->by_name[low]].name;
+    return low;
+}
+
+ptrdiff_t read_find_node(const struct topology_reader *reader, const char *name)
+{
+    for (size_t i = first_like(reader, name); i < reader->topology->node_count; i++) {
+        const char *found = reader->topology->nodes[reader->by_name[i]].name;
 
         if (strcasecmp(found, name) != 0)
             break;
         if (strcmp(found, name) == 0)
-            return (ptrdiff_t)reader->by_name[low];
+            return (ptrdiff_t)reader->by_name[i];
     }
     return -1;
 }
 
+/**
+ * nearest_node() - Find the node that a wrong name may have meant
+ * @reader:	Reader
+ * @name:	Name
+ *
+ * Return: its name, or NULL
+ */
+static const char *nearest_node(struct topology_reader *reader, const char *name)
+{
+    const struct node *nodes = reader->topology->nodes;
+    size_t count = reader->topology->node_count, like = first_like(reader, name);
+    _cleanup_free_ const char **names = NULL;
+
+    if (like < count && strcasecmp(nodes[reader->by_name[like]].name, name) == 0)
+        return nodes[reader->by_name[like]].name;
+    if (count > reader->suggestions)
+        return NULL;
+    names = xnew0(const char *, count + 1);
+    for (size_t i = 0; i < count; i++)
+        names[i] = nodes[i].name;
+    return read_nearest(reader, name, names, count);
+}
+
 void read_unknown_node(struct topology_reader *reader, struct location at, const char *name)
 {
-    size_t count = reader->topology->node_count;
-    _cleanup_free_ const char **names = xnew0(const char *, count + 1);
     _cleanup_free_ char *shown = text_escape(name, strnlen(name, 64));
-    const char *nearest = NULL;
+    const char *nearest = nearest_node(reader, name);
 
-    for (size_t i = 0; i < count; i++) {
-        names[i] = reader->topology->nodes[i].name;
-        if (strcasecmp(names[i], name) == 0)
-            nearest = names[i];
-    }
-    if (!nearest)
-        nearest = read_nearest(reader, name, names, count);
     if (nearest)
         fault(reader, at, "there is no node '%s': did you mean '%s'?", shown, nearest);
     else
