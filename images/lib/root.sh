@@ -8,7 +8,6 @@ install_guest() {
 	step="installing the guest's own files"
 	local applet
 	cp -r "$LIB/guest/." "$ROOT/"
-	chmod 755 "$ROOT"/usr/lib/labctl/*
 	mkdir -p "$ROOT"/{dev,proc,sys,run,tmp,mnt,root,home} "$ROOT"/var/{lib,log,cache,tmp,spool}
 	chmod 1777 "$ROOT/tmp" "$ROOT/var/tmp"
 	chmod 700 "$ROOT/root"
@@ -46,7 +45,10 @@ add_group() {
 copy_files() {
 	[ -d "$RECIPE/files" ] || return 0
 	cp -r "$RECIPE/files/." "$ROOT/"
-	[ ! -d "$RECIPE/files/usr/lib/labctl" ] || chmod 755 "$ROOT"/usr/lib/labctl/*
+	# Modes are not part of the key, and a checkout may have lost them.
+	find "$ROOT/usr/lib/labctl" "$ROOT/etc/acpi" -type f -exec chmod 755 {} +
+	(cd "$RECIPE/files" && find . -path './usr/*bin/*' -type f -print0) |
+		(cd "$ROOT" && xargs -0r chmod 755)
 }
 
 prune_root() {

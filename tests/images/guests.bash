@@ -22,16 +22,17 @@ seed() {
 	tar -c --format=ustar -f "$DIR/$1.tar" -C "$DIR/$1.seed" .
 }
 
-# start NAME ARGUMENT…: QEMU with its first serial port on our fifo and log.
+# start NAME ARGUMENT…: QEMU with its serial port $PORT (default 0) on our fifo and log.
 start() {
-	local name=$1
+	local name=$1 serial=(-serial chardev:con0)
+	[ "${PORT:-0}" = 0 ] || serial=(-serial null -serial chardev:con0)
 	shift
 	rm -f "$DIR/$name.in"
 	mkfifo "$DIR/$name.in"
 	: >"$DIR/$name.log"
 	seen[$name]=0
 	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -name "$name" \
-		-chardev stdio,id=con0,signal=off -serial chardev:con0 \
+		-chardev stdio,id=con0,signal=off "${serial[@]}" \
 		-qmp "unix:$DIR/$name.qmp,server=on,wait=off" "$@" \
 		<>"$DIR/$name.in" >"$DIR/$name.log" 2>"$DIR/$name.err" &
 	pid[$name]=$!
@@ -39,11 +40,12 @@ start() {
 
 # boot NAME IMAGE ARGUMENT…: a Linux image with its disks; the node's own disk is kept if it is there.
 boot() {
-	local name=$1 image=$IMAGES/$2 append
+	local name=$1 image=$IMAGES/$2 append model
 	shift 2
 	append=$(sed -n 's/^ *append: *"\(.*\)"$/\1/p' "$image/appliance.yaml")
+	model=$(sed -n 's/^cpu:.*model: *"\{0,1\}\([^}"]*\).*/\1/p' "$image/appliance.yaml")
 	[ -f "$DIR/$name.disk" ] || cp --sparse=always "$image/disk.raw" "$DIR/$name.disk"
-	start "$name" -M q35 -accel tcg -cpu qemu64 -m "${MEMORY:-256}" \
+	start "$name" -M q35 -accel tcg -cpu "$model" -m "${MEMORY:-256}" \
 		-kernel "$image/vmlinuz" -initrd "$image/initrd.img" -append "$append" \
 		-drive "if=none,id=d0,format=raw,readonly=on,file=$image/root.squashfs" \
 		-device virtio-blk-pci,drive=d0,addr=0x2 \
