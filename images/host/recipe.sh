@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2034
 #
-# host: what sits at the edge of a lab and tries it out.
+# host: an end system, with the tools that one tests a network with.
 
-packages=(iputils-ping iputils-tracepath iputils-arping traceroute curl iperf3 tcpdump isc-dhcp-client
-	openssh-client openssh-server procps less netcat-openbsd ethtool)
-modules=()
-remove=(usr/share/ssh)
+packages=(ca-certificates curl dnsmasq-base ethtool iperf3 iputils-arping iputils-ping
+	iputils-tracepath isc-dhcp-client less mtr-tiny nftables openssh-client openssh-server procps
+	socat tcpdump traceroute)
+absent=(openssl runit-helper libsnmp-base dbus)
+remove=(usr/share/dbus-1 usr/share/gcc usr/share/gdb usr/lib/valgrind)
 
 recipe_root() {
-	# As openssh-server's postinst does; the number is ours.
-	add_user sshd 102 /run/sshd
-	mkdir -p "$ROOT/root/.ssh" "$ROOT/var/lib/dhcp"
-	chmod 700 "$ROOT/root/.ssh"
+	add_user sshd 100 /run/sshd
+	add_group _ssh 101
+	add_user tcpdump 102
+	add_user dnsmasq 103 /var/lib/misc
+	mkdir -p "$ROOT/var/lib/dhcp" "$ROOT/var/lib/misc"
+	# What update-ca-certificates would have made, so that curl trusts https behind a nat uplink.
+	mkdir -p "$ROOT/etc/ssl/certs"
+	cat "$ROOT"/usr/share/ca-certificates/mozilla/*.crt >"$ROOT/etc/ssl/certs/ca-certificates.crt"
+	rm -rf "$ROOT/usr/share/ca-certificates"
 }

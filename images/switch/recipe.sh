@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2034
 #
-# switch: a VLAN-aware bridge with the kernel's STP, LACP by the bonding driver, LLDP by lldpd.
+# switch: a VLAN-aware bridge, STP and LACP are the kernel's (bridge, bonding); LLDP is lldpd's.
 
-packages=(lldpd iputils-ping tcpdump ethtool procps less)
-modules=()
-remove=()
+packages=(ethtool iputils-ping less lldpd procps tcpdump)
+absent=(libsnmp-base pci.ids libsensors-config)
+remove=(usr/share/zsh usr/share/snmp)
 
 recipe_root() {
-	# As lldpd's postinst does; the number is ours.
-	add_user _lldpd 103 /run/lldpd
+	add_user _lldpd 100 /run/lldpd
+	add_user tcpdump 102
 }

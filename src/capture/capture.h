@@ -29,7 +29,7 @@ struct capture_options {
 
 /* Descriptors of the worker: 0 /dev/null; 1 reports, one JSON object a line ({"event":"started"},
  * then {"event":"stats","packets":N,"bytes":N,"dropped":N} at most once a second when changed,
- * {"event":"ended","why":"…"}); 2 log; 3 the pcapng output. SIGTERM ends it cleanly. */
+ * {"event":"ended","failed":false,"why":"…"}); 2 log; 3 the pcapng output. SIGTERM ends it cleanly. */
 #define CAPTURE_FD_REPORT 1
 #define CAPTURE_FD_OUTPUT 3
 

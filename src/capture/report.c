@@ -79,11 +79,11 @@ void report_gone(int fd, const char *label)
     send_line(fd, &line);
 }
 
-void report_ended(int fd, const char *why)
+void report_ended(int fd, bool failed, const char *why)
 {
     _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
 
-    strbuf_puts(&line, "{\"event\":\"ended\",\"why\":");
+    strbuf_printf(&line, "{\"event\":\"ended\",\"failed\":%s,\"why\":", failed ? "true" : "false");
     append_string(&line, why);
     strbuf_puts(&line, "}");
     send_line(fd, &line);

@@ -506,7 +506,7 @@ static void end_file(struct worker *worker)
     if (worker->output.error)
         output_rescue(&worker->output, statistics.data, statistics.size);
     send_stats(worker);
-    report_ended(worker->options->report_fd, worker->why);
+    report_ended(worker->options->report_fd, worker->failed, worker->why);
 }
 
 int worker_run(const struct worker_options *options, struct error *err)

@@ -142,7 +142,7 @@ int main(int argc, char **argv)
         log_error("%s", error_message(&err));
         if (err.hint)
             log_error("hint: %s", err.hint);
-        report_ended(CAPTURE_FD_REPORT, error_message(&err));
+        report_ended(CAPTURE_FD_REPORT, true, error_message(&err));
         status = err.kind == ERROR_KIND_INPUT ? ERROR_KIND_INPUT : EXIT_FAILURE;
     }
     free(line.endpoints);

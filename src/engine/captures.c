@@ -248,7 +248,7 @@ static void take_report(struct capture_run *run, const char *line, size_t size)
             run->bytes = (uint64_t)json_integer_value(json_object_get(report, "bytes"));
             run->dropped = (uint64_t)json_integer_value(dropped);
         }
-        if (strcmp(event, "error") == 0 || (strcmp(event, "ended") == 0 && why && *why)) {
+        if (strcmp(event, "error") == 0 || json_is_true(json_object_get(report, "failed"))) {
             free(run->error);
             run->error = text_escape(why ? why : "unknown error", why ? strlen(why) : 13);
         }

@@ -28,6 +28,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/lab_priv.h"
+#include "topology/impairment.h"
 
 #define PROGRESS_PERIOD_US 200000
 
@@ -676,14 +677,13 @@ static int start_fabric(struct lab *lab, struct error *err)
  */
 static int refuse_unbuilt(const struct lab *lab, struct error *err)
 {
-    static const struct impairment none = {0};
     const struct topology *topology = lab->topology;
 
     for (size_t i = 0; i < topology->link_count; i++) {
         const struct link *link = &topology->links[i];
 
-        if (memcmp(&link->impairment[0], &none, sizeof(none)) != 0 ||
-            memcmp(&link->impairment[1], &none, sizeof(none)) != 0 || link->flap_every_ns)
+        if (!impairment_is_none(&link->impairment[0]) ||
+            !impairment_is_none(&link->impairment[1]) || link->flap_every_ns)
             return error_input(err,
                                "%s:%u:%u: link '%s': impairments and flapping are not in "
                                "this version of labctl",

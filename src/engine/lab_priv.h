@@ -80,6 +80,7 @@ struct node_run {
     unsigned stop_step; /* how hard it has been asked to stop */
 
     regex_t ready_rule, prompt_rule, error_rule;
+    regex_t shell_rule; /* prompt of the further serial ports */
     bool has_ready, has_prompt, has_error;
 };
 

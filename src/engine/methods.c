@@ -442,7 +442,7 @@ static void method_exec(struct rpc_call *call, json_t *params, void *data)
         r = -EINVAL;
     if (r == 0 && command[strcspn(command, "\r\n")])
         r = error_input(&err, "the command must be a single line");
-    if (r == 0 && !node->has_prompt) {
+    if (r == 0 && serial == 0 && !node->has_prompt) {
         r = error_set(&err, ENOTSUP,
                       "image '%s' has no prompt rule, so the end of a command cannot "
                       "be told",
@@ -458,9 +458,8 @@ static void method_exec(struct rpc_call *call, json_t *params, void *data)
     if (r == 0) {
         struct console_exec exec = {
             .command = command,
-            .prompt = &node->prompt_rule,
-            .error = node->has_error ? &node->error_rule : NULL,
-            /* The appliance's rules are for its first console; the further ones are shells. */
+            .prompt = serial == 0 ? &node->prompt_rule : &node->shell_rule,
+            .error = serial == 0 && node->has_error ? &node->error_rule : NULL,
             .status = serial == 0 ? node->appliance->exec_status : "echo $?",
             .timeout_ns = (uint64_t)timeout_s * 1000000000,
         };

@@ -20,7 +20,9 @@
 
 #define SLOT_HELD_MAX_NS (30ull * 1000000000) /* a guest that idles in its boot holds up nobody */
 #define QUIT_GRACE_NS    (3ull * 1000000000)  /* from QMP quit to SIGKILL */
-#define STDERR_QUOTED    400                  /* bytes of QEMU's last words in a reason */
+/* An appliance's exec rules are those of its first console; the further ones are shells. */
+#define SHELL_PROMPT  "^[^ ]*[#$] $"
+#define STDERR_QUOTED 400 /* bytes of QEMU's last words in a reason */
 
 static void node_stop_harder(struct node_run *node);
 
@@ -98,6 +100,8 @@ int node_init(struct lab *lab, size_t index, struct error *err)
     for (size_t i = 0; i < ARRAY_SIZE(node->serial_fds); i++)
         node->serial_fds[i] = -1;
     node->carrier = xnew0(bool, spec->nics);
+    if (regcomp(&node->shell_rule, SHELL_PROMPT, REG_EXTENDED | REG_NOSUB) != 0)
+        return error_set(err, EINVAL, "the shell prompt's rule does not compile");
     r = image_library_get(lab->library, spec->image, &node->appliance, err);
     if (r < 0)
         return error_prefix(err, "node '%s'", spec->name);
@@ -157,6 +161,7 @@ void node_done(struct node_run *node)
         regfree(&node->prompt_rule);
     if (node->has_error)
         regfree(&node->error_rule);
+    regfree(&node->shell_rule);
     free(node->carrier);
     free(node->dir);
     free(node->reason);
