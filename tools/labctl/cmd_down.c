@@ -104,6 +104,8 @@ static int take_down(const struct invocation *invocation, const char *name, stru
     if (r == 0) {
         progress = progress_new(title, invocation->json ? PROGRESS_STDERR : PROGRESS_AUTO);
         r = work_wait(client, progress, work_interrupts(), &result, err);
+        if (r == 0)
+            progress_erase(progress);
         progress_free(progress);
     }
     if (r == -EINTR) {

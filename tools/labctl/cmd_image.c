@@ -213,6 +213,8 @@ static int run_show(struct invocation *invocation, struct error *err)
 
     if (r == 0)
         r = image_library_get(library, invocation->words[0], &appliance, err);
+    if (r == -ENOENT && err)
+        err->kind = ERROR_KIND_FAILED; /* the command line is right, the image just is not there */
     if (r == 0 && invocation->json)
         print_json(image_json(appliance));
     else if (r == 0)

@@ -5,6 +5,7 @@
  * escaped; into a pipe or with --raw the bytes are as the guest sent them. --follow waits by
  * inotify, and shows an unfinished line (a prompt) once nothing more has come for a moment. */
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/paths.h"
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "lab.h"
@@ -67,12 +69,40 @@ static int split_console(const char *word, char **ret_node, unsigned *ret_serial
 }
 
 /**
+ * kept_lab() - With no lab running: the only one that has kept this console
+ * @node:	Node
+ * @serial:	Serial
+ * @ret_lab:	Its name; caller frees
+ *
+ * Return: true if there is exactly one
+ */
+static bool kept_lab(const char *node, unsigned serial, char **ret_lab)
+{
+    _cleanup_free_ char *root = paths_state_root(NULL), *found = NULL;
+    _cleanup_closedir_ DIR *dir = root ? opendir(root) : NULL;
+    struct dirent *item;
+
+    while (dir && (item = readdir(dir))) {
+        _cleanup_free_ char *path =
+            xasprintf("%s/%s/%s/console-%u.log", root, item->d_name, node, serial);
+
+        if (!text_is_name(item->d_name) || !file_exists(path))
+            continue;
+        if (found)
+            return false;
+        found = xstrdup(item->d_name);
+    }
+    *ret_lab = found ? steal_ptr(found) : NULL;
+    return *ret_lab != NULL;
+}
+
+/**
  * log_path() - Where a console's file is
  * @invocation:	Invocation
  * @ret_path:	Path; caller frees
  * @err:	Error to fill
  *
- * A lab that is down has its files still: then -l must say which one.
+ * A lab that is down has its files still: -l says which one, or there is only one that fits.
  *
  * Return: 0 or -errno
  */
@@ -87,21 +117,21 @@ static int log_path(const struct invocation *invocation, char **ret_path, struct
     r = lab_pick(invocation, NULL, &lab, err);
     if (r == -ENOENT && invocation->lab)
         lab = xstrdup(invocation->lab); /* lab_pick() has checked the name */
-    else if (r < 0)
+    else if (r < 0 && (r != -ENOENT || !kept_lab(node, serial, &lab)))
         return r;
     state = lab_state_dir(lab, err);
     if (!state)
         return -ENOENT;
     path = xasprintf("%s/%s/console-%u.log", state, node, serial);
+    if (r < 0 && !file_exists(path))
+        return r; /* as lab_pick() said */
+    error_done(err);
     if (!file_exists(path)) {
-        if (r == -ENOENT && !file_exists(state))
-            return r; /* no such lab, as lab_pick() said */
         (void)error_set(err, ENOENT, "nothing was recorded of console '%s' in lab '%s'",
                         invocation->words[0], lab);
         error_hint(err, "labctl -l %s node list shows its nodes", lab);
         return -ENOENT;
     }
-    error_done(err);
     *ret_path = steal_ptr(path);
     return 0;
 }

@@ -84,6 +84,8 @@ static int act(struct invocation *invocation, const char *method, struct error *
                        err);
     if (r == 0)
         r = work_wait(client, progress, 0, &result, err);
+    if (r == 0 && json_is_object(json_array_get(json_object_get(result, "nodes"), 0)))
+        progress_status(progress, result, "done");
     progress_free(progress);
     if (r == -EINTR) {
         (void)fprintf(stderr, "labctl: left; the lab goes on with it\n");

@@ -26,7 +26,8 @@ void print_nodes(json_t *nodes)
         table_add(&table, (const char *const[]){"NODE", "IMAGE", "STATE", "ACCEL", "READY",
                                                 "MEMORY", "CONSOLE"}[head]);
     json_array_foreach (nodes, i, node) {
-        _cleanup_free_ char *ready = json_seconds(node, "ready_s");
+        bool up = strcmp(json_text(node, "state"), "ready") == 0;
+        _cleanup_free_ char *ready = json_seconds(node, up ? "ready_s" : "");
         const char *reason = json_text(node, "reason");
 
         table_add(&table, json_text(node, "name"));

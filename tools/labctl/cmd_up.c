@@ -99,7 +99,8 @@ static int take_back(struct rpc_client *client, const char *name, struct progres
     int r;
 
     progress_say(progress, "interrupted: taking the lab down (^C again to leave it alone)");
-    r = rpc_call_start(client, "lab.down", NULL, &err);
+    /* Half booted guests have nothing to save, and the person wants out. */
+    r = rpc_call_start(client, "lab.down", json_pack("{s:b}", "force", 1), &err);
     if (r == 0)
         r = work_wait(client, progress, work_interrupts(), &result, &err);
     if (r == -EINTR) {
@@ -111,6 +112,9 @@ static int take_back(struct rpc_client *client, const char *name, struct progres
         if (r < 0)
             print_error(&err);
         (void)fprintf(stderr, "labctl: the lab may not be down: labctl topology down %s\n", name);
+    } else {
+        progress_erase(progress);
+        (void)fprintf(stderr, "labctl: lab '%s' was taken down again\n", name);
     }
     return EXIT_INTERRUPTED;
 }
@@ -177,8 +181,8 @@ static int bring_up(const struct invocation *invocation, const char *name, const
         r = work_wait(client, progress, 0, &status, err);
     if (r == -EINTR)
         r = take_back(client, name, progress);
-    else if (r < 0)
-        (void)error_prefix(err, "lab '%s'", name);
+    else if (r == 0)
+        progress_status(progress, status, "up");
     progress_free(progress);
     if (r == 0 && invocation->json)
         print_json(steal_ptr(status));

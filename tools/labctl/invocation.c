@@ -163,7 +163,7 @@ static int unknown_command(const char *group, const char *name, struct error *er
  * @argc:	Count
  * @argv:	Words
  * @ret_at:	Where its one or two words stand, 0 for none
- * @ret_help:	--help was asked for (or nothing was said)
+ * @ret_help:	--help was asked for
  * @ret_version: --version was asked for
  *
  * Return: the command, NULL if none was found
@@ -195,7 +195,6 @@ static const struct command *find_command(int argc, char **argv, int ret_at[2], 
             ret_at[found++] = i;
         }
     }
-    *ret_help |= found == 0;
     if (found == 0)
         return NULL;
     return command_find(argv[ret_at[0]], found > 1 ? argv[ret_at[1]] : NULL);
@@ -276,6 +275,11 @@ int invocation_parse(struct invocation *invocation, int argc, char **argv, struc
         return 0;
     }
     invocation->command = find_command(argc, argv, at, &help, &version);
+    if (!at[0] && !help && !version) {
+        (void)error_input(err, "no command was given");
+        error_hint(err, "labctl help");
+        return -EINVAL;
+    }
     if (version || help) {
         for (int i = 0; i < 2 && help && !version; i++)
             if (at[i] && (i == 0 || (invocation->command && invocation->command->group)))

@@ -58,8 +58,7 @@ struct invocation {
 };
 
 /* invocation_parse() - Understand a command line. Return: 0, or -EINVAL with @err; @invocation is
- * to be freed with invocation_done() in any case. "help", --help and the empty line become the help
- * command. */
+ * to be freed with invocation_done() in any case. --help and --version become commands. */
 int invocation_parse(struct invocation *invocation, int argc, char **argv, struct error *err);
 void invocation_done(struct invocation *invocation);
 /* invocation_flag() - Was --NAME given? */

@@ -185,9 +185,11 @@ static void table_print_row(const struct table *table, size_t first, const size_
     size_t last = table->columns - 1, left;
     unsigned columns, rows;
 
+    while (last > 0 && widths[last] == 0) /* a last column that nobody filled */
+        last--;
     output_size(&columns, &rows);
     left = output_is_terminal() ? columns : SIZE_MAX;
-    for (size_t column = 0; column < table->columns; column++) {
+    for (size_t column = 0; column <= last; column++) {
         const char *cell = table->cells[first + column];
         size_t room = column == last && left < text_columns(cell) ? left : widths[column];
         _cleanup_free_ char *shown = NULL;
@@ -270,13 +272,16 @@ void print_text(const char *text, size_t size)
  */
 static void print_error_lines(const char *head, const char *text)
 {
+    int indent = (int)strlen(head);
+    bool first = true;
+
     while (*text) {
         size_t size = strcspn(text, "\n");
         _cleanup_free_ char *escaped = text_escape(text, size);
 
-        (void)fprintf(stderr, "%s%s\n", head, escaped);
+        (void)fprintf(stderr, "%*s%s\n", indent, first ? head : "", escaped);
         text += size + (text[size] ? 1 : 0);
-        head = "        ";
+        first = false;
     }
 }
 

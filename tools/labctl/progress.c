@@ -180,6 +180,22 @@ void progress_notification(const char *method, json_t *params, void *data)
         progress_tick(progress);
 }
 
+void progress_status(struct progress *progress, json_t *status, const char *text)
+{
+    json_t *nodes = json_array(), *item, *params;
+    size_t i;
+
+    json_array_foreach (json_object_get(status, "nodes"), i, item) {
+        json_t *node = json_copy(item);
+
+        (void)json_object_set(node, "elapsed_s", json_object_get(item, "ready_s"));
+        (void)json_array_append_new(nodes, node);
+    }
+    params = json_pack("{s:o, s:s}", "nodes", nodes, "text", text);
+    progress_notification("progress", params, progress);
+    json_decref(params);
+}
+
 /**
  * put_line() - One line of the table
  * @out:	Filled
@@ -319,6 +335,17 @@ void progress_say(struct progress *progress, const char *text)
     (void)fprintf(progress->file, "%s\n", escaped);
     (void)fflush(progress->file);
     progress->drawn = 0; /* the picture above stays */
+}
+
+void progress_erase(struct progress *progress)
+{
+    unsigned columns, rows;
+
+    output_size(&columns, &rows);
+    if (progress->drawn > 0 && progress->drawn_columns == columns && progress->drawn_rows == rows)
+        (void)fprintf(progress->file, "\033[%uA\033[J", progress->drawn);
+    progress->drawn = 0;
+    progress->live = false; /* nothing is drawn again at the end */
 }
 
 void progress_free(struct progress *progress)

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -56,24 +58,52 @@ int work_wait(struct rpc_client *client, struct progress *progress, int interrup
     }
 }
 
+/**
+ * now_ms() - Monotonic clock
+ *
+ * Return: milliseconds
+ */
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/**
+ * engine_pidfd() - The engine's process, from its connection
+ * @client:	Connection
+ *
+ * Return: pidfd, -1 if it is gone
+ */
+static int engine_pidfd(const struct rpc_client *client)
+{
+    struct ucred cred;
+    socklen_t size = sizeof(cred);
+
+    if (getsockopt(rpc_client_fd(client), SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
+        return -1;
+    return (int)syscall(SYS_pidfd_open, cred.pid, 0);
+}
+
 bool work_wait_gone(struct rpc_client *client, const char *lab)
 {
     _cleanup_free_ char *dir = lab_run_dir(lab);
-    int waited = 0;
+    _cleanup_close_ int engine = engine_pidfd(client);
+    int64_t end = now_ms() + GONE_MS;
+    bool hung_up = false;
     char drop[4096];
 
-    while (waited < GONE_MS) {
-        struct pollfd wait = {.fd = rpc_client_fd(client), .events = POLLIN};
+    while (now_ms() < end && (!hung_up || engine >= 0 || file_exists(dir))) {
+        struct pollfd wait[] = {{.fd = hung_up ? -1 : rpc_client_fd(client), .events = POLLIN},
+                                {.fd = engine, .events = POLLIN}};
 
-        if (poll(&wait, 1, TICK_MS) == 0) {
-            waited += TICK_MS;
-            continue;
-        }
-        if (recv(wait.fd, drop, sizeof(drop), MSG_DONTWAIT) <= 0)
-            break;
+        (void)poll(wait, 2, hung_up && engine < 0 ? 10 : 200);
+        if (wait[0].revents && recv(wait[0].fd, drop, sizeof(drop), MSG_DONTWAIT) <= 0)
+            hung_up = true;
+        if (wait[1].revents)
+            (void)close(steal_fd(&engine));
     }
-    /* The engine hangs up just before or after it removes its folder. */
-    for (; waited < GONE_MS && file_exists(dir); waited += 20)
-        (void)usleep(20000);
     return !file_exists(dir);
 }

@@ -15,6 +15,6 @@ int work_interrupts(void);
  * Return: 0; -EINTR when one more signal than @interrupts has come; -errno with @err */
 int work_wait(struct rpc_client *client, struct progress *progress, int interrupts,
               json_t **ret_result, struct error *err);
-/* work_wait_gone() - Wait until the engine has hung up and the lab's run folder is gone, a few
- * seconds at most. Return: true if so */
+/* work_wait_gone() - Wait until the engine's process has ended and the lab's run folder is gone, a
+ * few seconds at most. Return: true if so */
 bool work_wait_gone(struct rpc_client *client, const char *lab);
