@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // links: labctl_engine labctl_base
 
-/* QEMU's command line against tests/golden (NAME.argv), one word a line. UPDATE_GOLDEN=1 rewrites them.
+/* QEMU's command line against tests/golden (NAME.argv), one word a line. UPDATE_GOLDEN=1 rewrites
+ * them.
  */
 
 #include <setjmp.h>
