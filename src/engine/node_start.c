@@ -250,6 +250,8 @@ static int spawn_qemu(struct node_run *node, struct error *err)
         .node = node->index,
         .appliance = node->appliance,
         .accel = node->accel,
+        /* An emulated KVM has registers of the host's CPU that it cannot set. */
+        .host_cpu = node->lab->host.kvm_hardware,
         .node_dir = node->dir,
     });
     r = spawn(&(struct spawn_options){.argv = (const char *const *)argv,

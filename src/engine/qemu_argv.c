@@ -119,7 +119,8 @@ static void add_machine(struct argv *argv, const struct qemu_request *request, c
     add(argv, "-accel");
     if (request->accel == ACCEL_KVM) {
         add(argv, "kvm");
-        cpu = node->cpu_model ? node->cpu_model : "host";
+        if (request->host_cpu && !node->cpu_model)
+            cpu = "host";
     } else {
         add(argv, "tcg,tb-size=%d", TB_SIZE_MB);
     }

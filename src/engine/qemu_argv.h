@@ -8,6 +8,7 @@
  * 0x02 to 0x07; NIC n in slot 0x08 + n for the first 22, the further ones as functions of slot
  * 0x1e. Device ids: diskN, vdN, nicN, netN, serialN. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ struct qemu_request {
     size_t node;
     const struct appliance *appliance;
     enum accel accel;     /* ACCEL_KVM or ACCEL_TCG */
+    bool host_cpu;        /* KVM with hardware: the host's CPU instead of the model */
     const char *node_dir; /* kept folder of the node: disks, seed.tar, console logs */
 };
 

@@ -105,6 +105,7 @@ static void test_many_nics(void **state)
                                               .node = 1,
                                               .appliance = &linux_appliance,
                                               .accel = ACCEL_KVM,
+                                              .host_cpu = true,
                                               .node_dir = "/state/with,comma/r2"});
 }
 
