@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "labctl.h"
+#include "labctl/labctl.h"
 
 /* capture_params() - where, filter, snaplen and packets. Return: 0 or -EINVAL */
 int capture_params(const struct invocation *invocation, json_t **ret_params, struct error *err);

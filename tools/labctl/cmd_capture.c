@@ -11,11 +11,11 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "capture_params.h"
-#include "lab.h"
-#include "labctl.h"
-#include "output.h"
-#include "tables.h"
+#include "labctl/capture_params.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
+#include "labctl/tables.h"
 
 static const struct option_spec start_options[] = {
     {"write", 'w', "FILE|-",

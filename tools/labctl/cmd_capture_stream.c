@@ -15,10 +15,10 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/strbuf.h"
-#include "capture_params.h"
-#include "lab.h"
-#include "labctl.h"
-#include "work.h"
+#include "labctl/capture_params.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/work.h"
 
 #define BLOCK_LEAST 12u
 #define BLOCK_MOST  (16u << 20) /* as much as Wireshark takes */

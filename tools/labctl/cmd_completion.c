@@ -11,10 +11,10 @@
 #include "appliance/appliance.h"
 #include "base/alloc.h"
 #include "base/file.h"
-#include "completion_scripts.h"
-#include "lab.h"
-#include "labctl.h"
-#include "output.h"
+#include "labctl/completion_scripts.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
 
 #define STATUS_PATIENCE_MS 500
 

@@ -11,22 +11,13 @@
 #include "base/alloc.h"
 #include "base/units.h"
 #include "console/client.h"
-#include "lab.h"
-#include "labctl.h"
-#include "output.h"
-#include "tables.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
+#include "labctl/tables.h"
 
 #define REPLAY_DEFAULT 16384
 #define DETACH_KEY     0x1d
-
-#ifdef LABCTL_WITHOUT_CONSOLE_CLIENT
-/* Stands in until src/console has it. */
-int console_client_run(int fd, const struct console_client *options, struct error *err)
-{
-    (void)close(fd);
-    return error_set(err, ENOSYS, "console '%s': not built in", options->node);
-}
-#endif
 
 static const struct option_spec console_options[] = {
     {"read-only", 'r', NULL, "only watch"},

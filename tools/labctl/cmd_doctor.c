@@ -14,9 +14,9 @@
 #include "base/spawn.h"
 #include "base/strbuf.h"
 #include "base/text.h"
-#include "lab.h"
-#include "labctl.h"
-#include "output.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
 
 #define DOCTOR_OUTPUT_MAX (1u << 20)
 

@@ -15,10 +15,10 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "base/text.h"
-#include "lab.h"
-#include "labctl.h"
-#include "output.h"
-#include "work.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
+#include "labctl/work.h"
 
 #define EXIT_INTERRUPTED 130
 #define CMDLINE_MAX      65536

@@ -10,10 +10,10 @@
 #include "base/alloc.h"
 #include "base/strbuf.h"
 #include "base/text.h"
-#include "lab.h"
-#include "labctl.h"
-#include "output.h"
-#include "topology_file.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
+#include "labctl/topology_file.h"
 
 static const struct option_spec graph_options[] = {
     {"format", 'f', "dot|mermaid|text", "text is the default"},

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "labctl.h"
-#include "output.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
 
 #define SUMMARY_COLUMN 44
 

@@ -13,8 +13,8 @@
 #include "base/paths.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "labctl.h"
-#include "output.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
 
 /**
  * image_json() - An image as a document

@@ -17,9 +17,9 @@
 #include "base/paths.h"
 #include "base/spawn.h"
 #include "base/text.h"
-#include "lab.h"
-#include "labctl.h"
-#include "output.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
 
 static const struct option_spec build_options[] = {
     {"force", 0, NULL, "also if it is up to date"},

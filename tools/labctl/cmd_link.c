@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "lab.h"
-#include "labctl.h"
-#include "output.h"
-#include "tables.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
+#include "labctl/tables.h"
 
 static int run_list(struct invocation *invocation, struct error *err)
 {

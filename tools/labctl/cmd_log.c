@@ -20,10 +20,10 @@
 #include "base/paths.h"
 #include "base/strbuf.h"
 #include "base/text.h"
-#include "lab.h"
-#include "labctl.h"
-#include "output.h"
-#include "work.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
+#include "labctl/work.h"
 
 #define QUIET_MS  200
 #define LINE_MAX_ 65536 /* a longer line is shown in pieces */

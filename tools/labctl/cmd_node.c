@@ -7,11 +7,11 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
-#include "lab.h"
-#include "labctl.h"
-#include "output.h"
-#include "tables.h"
-#include "work.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
+#include "labctl/tables.h"
+#include "labctl/work.h"
 
 #define EXIT_INTERRUPTED 130
 

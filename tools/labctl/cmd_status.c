@@ -9,10 +9,10 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "base/text.h"
-#include "lab.h"
-#include "labctl.h"
-#include "output.h"
-#include "tables.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
+#include "labctl/tables.h"
 
 #define STATUS_PATIENCE_MS 2000
 

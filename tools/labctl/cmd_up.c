@@ -12,11 +12,11 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "lab.h"
-#include "labctl.h"
-#include "output.h"
-#include "topology_file.h"
-#include "work.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
+#include "labctl/topology_file.h"
+#include "labctl/work.h"
 
 #define EXIT_INTERRUPTED 130
 

@@ -8,9 +8,9 @@
 #include "appliance/appliance.h"
 #include "base/alloc.h"
 #include "base/text.h"
-#include "labctl.h"
-#include "output.h"
-#include "topology_file.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
+#include "labctl/topology_file.h"
 
 /**
  * print_diagnostics() - FILE:LINE:COL: text
@@ -21,6 +21,7 @@ static void print_diagnostics(const char *path, const struct diagnostics *diagno
 {
     _cleanup_free_ char *shown = text_escape(path, strlen(path));
 
+    (void)fflush(stdout); /* what was said of files before comes first */
     for (size_t i = 0; i < diagnostics->count; i++) {
         const struct diagnostic *item = &diagnostics->items[i];
         _cleanup_free_ char *text = text_escape(item->text, strlen(item->text));

@@ -12,9 +12,9 @@
 #include "base/file.h"
 #include "base/paths.h"
 #include "base/text.h"
-#include "lab.h"
-#include "labctl.h"
-#include "output.h"
+#include "labctl/lab.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
 
 /**
  * wipe_kept() - Remove what a lab that is down has kept

@@ -3,7 +3,7 @@
 /* The table of commands, in the order help shows them. A command is added by writing its cmd_*.c
  * and naming it here and in labctl.h. */
 
-#include "labctl.h"
+#include "labctl/labctl.h"
 
 #include <string.h>
 

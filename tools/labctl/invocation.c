@@ -5,7 +5,7 @@
  * command, the line is read twice: first for the command's words (values of known options stepped
  * over), then in full. A word that is nearly right is answered with the right one. */
 
-#include "labctl.h"
+#include "labctl/labctl.h"
 
 #include <stdlib.h>
 #include <string.h>

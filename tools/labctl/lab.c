@@ -4,7 +4,7 @@
  * when the socket answers; when only the state file is left the engine died, and lab_connect()
  * starts another one that takes the lab over: guests and links live on without an engine. */
 
-#include "lab.h"
+#include "labctl/lab.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 #include "base/spawn.h"
 #include "base/strbuf.h"
 #include "base/text.h"
-#include "output.h"
+#include "labctl/output.h"
 
 #define READY_LINE_MAX 65536
 

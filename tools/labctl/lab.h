@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "labctl.h"
+#include "labctl/labctl.h"
 #include "rpc/rpc.h"
 
 struct lab_entry {

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "labctl.h"
-#include "output.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
 
 int main(int argc, char **argv)
 {

@@ -3,7 +3,7 @@
 /* Everything that comes from a guest, a file or the engine passes text_escape() before a terminal
  * sees it; widths are counted in columns (wcwidth), not in bytes. */
 
-#include "output.h"
+#include "labctl/output.h"
 
 #include <langinfo.h>
 #include <stdarg.h>

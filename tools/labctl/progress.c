@@ -7,7 +7,7 @@
  * again. When there are too many nodes, those that are done are only counted, then those that wait.
  * Elsewhere a line is printed when a node's state changes. */
 
-#include "progress.h"
+#include "labctl/progress.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #include "base/alloc.h"
 #include "base/strbuf.h"
 #include "base/text.h"
-#include "output.h"
+#include "labctl/output.h"
 
 #define REDRAW_LEAST_S 0.05
 

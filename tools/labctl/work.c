@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-#include "work.h"
+#include "labctl/work.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "lab.h"
+#include "labctl/lab.h"
 
 #define TICK_MS 200
 #define GONE_MS 5000

@@ -3,7 +3,7 @@
 
 /* Long calls: progress shown, ^C understood. */
 
-#include "progress.h"
+#include "labctl/progress.h"
 #include "rpc/rpc.h"
 
 /* work_catch_signals() - From now on SIGINT and SIGTERM are counted instead of deadly. */
