@@ -121,6 +121,10 @@ int namespace_enter_new(struct error *err)
         if (code == EINVAL)
             error_hint(err, "the kernel lacks CONFIG_USER_NS or CONFIG_NET_NS: run labctl as root, "
                             "or use a distribution's kernel");
+        else if (code == ENOSPC || code == EUSERS)
+            error_hint(err,
+                       "their number is limited: sudo sysctl -w user.max_user_namespaces=10000, "
+                       "also user.max_net_namespaces");
         else
             namespace_hint(err);
         return -code;
