@@ -29,7 +29,9 @@ struct capture_options {
 
 /* Descriptors of the worker: 0 /dev/null; 1 reports, one JSON object a line ({"event":"started"},
  * then {"event":"stats","packets":N,"bytes":N,"dropped":N} at most once a second when changed,
- * {"event":"ended","failed":false,"why":"…"}); 2 log; 3 the pcapng output. SIGTERM ends it cleanly. */
+ * {"event":"gone","where":"r1:eth0"} when an interface was removed (the last one ends the capture),
+ * {"event":"ended","failed":false,"why":"…"}); 2 log; 3 the pcapng output. SIGTERM ends it cleanly.
+ */
 #define CAPTURE_FD_REPORT 1
 #define CAPTURE_FD_OUTPUT 3
 

@@ -252,11 +252,10 @@ void filter_free(struct filter *filter)
 
 int capture_filter_check(const char *text, struct error *err)
 {
-    struct filter *filter;
+    struct filter *filter = NULL;
     int r = filter_compile(text, &filter, err);
 
-    if (r == 0)
-        filter_free(filter);
+    filter_free(filter);
     return r;
 }
 

@@ -8,6 +8,9 @@
  * super-frame and whether its checksum is still to be computed. Classic BPF runs on the frame
  * itself and does not see that header (tests/unit/test_capture_worker.c).
  *
+ * Limit: the kernel has no word in that header for UDP fragmentation offload (UFO), which guests
+ * older than Linux 4.14 may still use; it drops such frames for the ring, and counts them.
+ *
  * The socket is made for protocol 0, which receives nothing; ring and filter are set up in peace,
  * and ring_start() binds it to all protocols. So there is no moment in which unfiltered frames
  * come in, and nothing to drain.

@@ -16,8 +16,8 @@
 #define RETIRE_LIVE_MS 10u
 #define RETIRE_FILE_MS 50u
 #define SLACK_MS       10u /* a timer tick or two, and a busy machine */
-#define NS_PER_MS      1000000u
-#define CLOCK_SET_BACK (1000u * NS_PER_MS)
+#define NS_PER_MS      UINT64_C(1000000)
+#define CLOCK_SET_BACK (1000 * NS_PER_MS)
 
 struct worker_options {
     struct capture_options capture;

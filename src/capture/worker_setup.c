@@ -115,7 +115,7 @@ static int open_rings(struct worker *worker, struct error *err)
         worker->kernel_filters &= filtered;
     }
     if (rings > 1)
-        worker->hold_ns = (RETIRE_LIVE_MS + SLACK_MS) * (uint64_t)NS_PER_MS;
+        worker->hold_ns = (RETIRE_LIVE_MS + SLACK_MS) * NS_PER_MS;
     return 0;
 }
 

@@ -94,10 +94,8 @@ static void direction_is_the_nodes(void **state)
         const char *text;
         bool sent, received;
     } cases[] = {
-        {"outbound", true, false},
-        {"inbound", false, true},
-        {"not outbound", false, true},
-        {"outbound or inbound", true, true},
+        {"outbound", true, false},          {"inbound", false, true},
+        {"not outbound", false, true},      {"outbound or inbound", true, true},
         {"ether proto 0x88cc", true, true},
     };
     uint8_t frame[60] = {0};

@@ -166,6 +166,7 @@ static void vanished_interfaces_end_it_last(void **state)
     (void)close(a);
     assert_true(lab_report(&worker, "ended", line, sizeof(line)));
     assert_non_null(strstr(line, "no interface is left"));
+    assert_non_null(strstr(line, "\"failed\":false"));
     assert_int_equal(lab_wait(&worker), 0);
     lab_read(&worker, &file);
     assert_true(file.whole);
@@ -310,6 +311,7 @@ static void full(struct lab_worker *worker, int a, const char *reason)
     }
     assert_true(lab_report(worker, "ended", line, sizeof(line)));
     assert_non_null(strstr(line, reason));
+    assert_non_null(strstr(line, "\"failed\":true"));
     assert_int_equal(lab_wait(worker), 1);
     lab_read(worker, &file);
     assert_true(file.whole);
