@@ -35,8 +35,8 @@
 #define RING_DEFAULT    (64u << 10)
 #define BACKLOG_DEFAULT (512u << 10)
 #define READ_SIZE       16384
-#define LAST_LINE_MAX   256       /* bytes of the last line that are kept for display */
-#define TAIL_BYTES      16384     /* of the record, looked at for the tail */
+#define LAST_LINE_MAX   256   /* bytes of the last line that are kept for display */
+#define TAIL_BYTES      16384 /* of the record, looked at for the tail */
 #define TAIL_LINES_MAX  100
 #define DRAIN_MAX       (1u << 20) /* read at most from a guest that is gone */
 
@@ -228,8 +228,7 @@ static void send_queue(struct console *console)
     struct strbuf *queue = &console->guest_queue;
 
     while (queue->size) {
-        ssize_t sent =
-            send(console->guest, queue->data, queue->size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t sent = send(console->guest, queue->data, queue->size, MSG_DONTWAIT | MSG_NOSIGNAL);
 
         if (sent < 0 && errno == EINTR)
             continue;
@@ -270,7 +269,7 @@ static int on_guest(sd_event_source *source, int fd, uint32_t events, void *data
     if (size > 0)
         feed(console, bytes, (size_t)size);
     else if (size == 0 || (errno != EAGAIN && errno != EINTR))
-        console_close(console, "the guest closed its console");
+        console_close(console, NULL); /* STATE says it; why is the engine's to know */
     return 0;
 }
 
@@ -348,8 +347,8 @@ const char *console_last_line(const struct console *console)
 
     keep_last(cache, lines_current(&console->lines), console->lines.current.size);
     if (!console->last_shown)
-        cache->last_shown = text_escape(console->last.size ? console->last.data : "",
-                                        console->last.size);
+        cache->last_shown =
+            text_escape(console->last.size ? console->last.data : "", console->last.size);
     return console->last_shown;
 }
 

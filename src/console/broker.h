@@ -23,8 +23,8 @@ struct console_options {
                              backlog is shared by all clients, so this is memory per console. */
 };
 
-/* Callbacks run from the event loop, never inside a call below (but for console_free(), which ends a
- * running console_exec() with an error), and may call anything here, console_free() too. */
+/* Callbacks run from the event loop, never inside a call below (but for console_free(), which ends
+ * a running console_exec() with an error), and may call anything here, console_free() too. */
 
 int console_new(sd_event *event, const struct console_options *options,
                 struct console **ret_console, struct error *err);
@@ -53,7 +53,8 @@ int console_attach_raw(struct console *console, int fd, const struct console_att
  * one). @fn returns 0, or -errno which is told to the client that asked. */
 typedef int console_break_fn(struct console *console, void *data);
 void console_set_break_handler(struct console *console, console_break_fn *fn, void *data);
-/* console_preload() - Output from before this engine, for replay and tail. Before console_open(). */
+/* console_preload() - Output from before this engine, for replay and tail. Before console_open().
+ */
 void console_preload(struct console *console, const void *data, size_t size);
 /* console_clients() - How many are attached. */
 size_t console_clients(const struct console *console);

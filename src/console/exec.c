@@ -32,7 +32,7 @@ enum exec_state { EXEC_WAIT, EXEC_COMMAND, EXEC_STATUS, EXEC_DONE };
 
 struct exec_run {
     enum exec_state state;
-    bool nudged; /* Enter was pressed */
+    bool nudged;                    /* Enter was pressed */
     char *command, *status_command; /* owned */
     const regex_t *prompt, *error_rule;
     uint64_t timeout_ns;
@@ -242,8 +242,8 @@ static void look_for_prompt(struct console *console)
     if (run->nudged)
         return;
     run->nudged = true;
-    (void)console_write(console, console->half_typed ? "\025\r" : "\r",
-                        console->half_typed ? 2 : 1, NULL);
+    (void)console_write(console, console->half_typed ? "\025\r" : "\r", console->half_typed ? 2 : 1,
+                        NULL);
 }
 
 /**

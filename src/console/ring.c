@@ -36,8 +36,7 @@ static void add_chunk(struct ring *ring)
         chunk = xmalloc0(RING_CHUNK, 1);
     if (ring->first + ring->count == ring->room) {
         if (ring->first > ring->room / 2) {
-            memmove(ring->chunks, ring->chunks + ring->first,
-                    ring->count * sizeof(*ring->chunks));
+            memmove(ring->chunks, ring->chunks + ring->first, ring->count * sizeof(*ring->chunks));
             ring->first = 0;
         } else {
             ring->room = ring->room ? ring->room * 2 : 16;
@@ -92,8 +91,8 @@ size_t ring_span(const struct ring *ring, uint64_t offset, const uint8_t **ret_d
     end = offset / RING_CHUNK * RING_CHUNK + RING_CHUNK;
     if (end > ring->head)
         end = ring->head;
-    *ret_data = ring->chunks[ring->first + (size_t)(offset / RING_CHUNK - base)] +
-                offset % RING_CHUNK;
+    *ret_data =
+        ring->chunks[ring->first + (size_t)(offset / RING_CHUNK - base)] + offset % RING_CHUNK;
     return (size_t)(end - offset);
 }
 

@@ -12,8 +12,8 @@
 struct ring {
     uint8_t **chunks; /* chunks[first..first + count - 1], each RING_CHUNK bytes, owned */
     size_t first, count, room;
-    uint64_t tail; /* offset of the oldest byte kept; in the first chunk */
-    uint64_t head; /* offset after the newest byte */
+    uint64_t tail;  /* offset of the oldest byte kept; in the first chunk */
+    uint64_t head;  /* offset after the newest byte */
     uint8_t *spare; /* one chunk kept for the next need, or NULL */
 };
 

@@ -37,8 +37,9 @@ int transcript_check_command(const char *command, struct error *err)
                            size, LINES_MAX - ECHO_SLACK);
     for (size_t i = 0; i < size; i++)
         if ((unsigned char)command[i] < 0x20 || command[i] == 0x7f)
-            return error_input(err, "command contains a control character (0x%02x) at byte %zu; it "
-                                    "must be one line of text",
+            return error_input(err,
+                               "command contains a control character (0x%02x) at byte %zu; it "
+                               "must be one line of text",
                                (unsigned char)command[i], i + 1);
     return 0;
 }
@@ -124,8 +125,7 @@ ptrdiff_t transcript_prompt(const char *line, bool continued, const regex_t *pro
     /* Output without a newline before a prompt that is not known yet: a rule that begins with ^ can
      * only be tried at each place in turn. An empty rest would match rules that match anything. */
     for (size_t at = size > PROMPT_REACH ? size - PROMPT_REACH : 1; at < size; at++)
-        if (((unsigned char)line[at] & 0xc0) != 0x80 &&
-            regexec(prompt, line + at, 0, NULL, 0) == 0)
+        if (((unsigned char)line[at] & 0xc0) != 0x80 && regexec(prompt, line + at, 0, NULL, 0) == 0)
             return (ptrdiff_t)at;
     return -1;
 }

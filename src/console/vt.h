@@ -24,11 +24,11 @@ enum vt_token {
 #define VT_ARGS 16
 
 struct vt {
-    uint8_t state;        /* private to vt.c */
-    uint8_t final;        /* last byte of a CSI or short escape; the introducer of a string */
-    uint8_t prefix;       /* '?', '>', '<', '=' of a CSI, or 0 */
-    uint8_t intermediate; /* last byte of 0x20-0x2f, or 0 */
-    uint8_t arg_count;    /* at least 1 for a CSI */
+    uint8_t state;          /* private to vt.c */
+    uint8_t final;          /* last byte of a CSI or short escape; the introducer of a string */
+    uint8_t prefix;         /* '?', '>', '<', '=' of a CSI, or 0 */
+    uint8_t intermediate;   /* last byte of 0x20-0x2f, or 0 */
+    uint8_t arg_count;      /* at least 1 for a CSI */
     uint16_t args[VT_ARGS]; /* 0 where absent; saturated at 65535 */
     size_t string_size;     /* bytes of the string so far */
 };

@@ -281,8 +281,7 @@ void watchers_make_room(struct console *console, size_t size)
         if (console->reap_timer)
             (void)sd_event_source_get_enabled(console->reap_timer, &armed);
         if (armed == SD_EVENT_OFF)
-            timer_set(console, &console->reap_timer, watcher->cut_ns + CUT_GRACE, on_reap,
-                      console);
+            timer_set(console, &console->reap_timer, watcher->cut_ns + CUT_GRACE, on_reap, console);
     }
 }
 
@@ -369,8 +368,7 @@ static void typed(struct watcher *watcher, const uint8_t *data, size_t size)
             watcher_notice(watcher, "%s has the keyboard: what you type goes nowhere",
                            console->writer->who);
         else
-            watcher_notice(watcher, "%s is not running: what you type goes nowhere",
-                           console->name);
+            watcher_notice(watcher, "%s is not running: what you type goes nowhere", console->name);
         return;
     }
     /* Clients are read only while there is room, so this never overruns the queue. */
