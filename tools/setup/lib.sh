@@ -77,8 +77,9 @@ list_packages() {
 missing_packages() {
 	local package
 	while read -r package; do
-		case $(dpkg-query -W -f '${db:Status-Status} ' "$package" 2>/dev/null) in
-		*installed*) ;;
+		# " installed ": a package that dpkg has only heard of is "not-installed".
+		case " $(dpkg-query -W -f '${db:Status-Status} ' "$package" 2>/dev/null)" in
+		*" installed "*) ;;
 		*) echo "$package" ;;
 		esac
 	done < <(list_packages "$@")
