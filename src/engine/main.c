@@ -21,6 +21,8 @@
 #include "engine/doctor.h"
 #include "engine/lab_priv.h"
 
+#define IDLE_MAX_US (10u * 1000000)
+
 struct arguments {
     const char *lab, *topology;
     bool adopt, doctor;
@@ -111,6 +113,29 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
     (void)source;
     log_info("signal %u: taking the lab down", info->ssi_signo);
     lab_down(data, NULL, false, false);
+    return 0;
+}
+
+/**
+ * on_idle() - Nobody has said what to do with the lab
+ * @source:	Timer
+ * @usec:	Unused
+ * @data:	Lab
+ *
+ * labctl calls lab.up right after the start; if it was killed in between, nobody ever will.
+ *
+ * Return: 0
+ */
+static int on_idle(sd_event_source *source, uint64_t usec, void *data)
+{
+    struct lab *lab = data;
+
+    (void)source;
+    (void)usec;
+    if (lab->state == LAB_IDLE) {
+        log_info("nobody brought the lab up");
+        lab_down(lab, NULL, false, true);
+    }
     return 0;
 }
 
@@ -206,6 +231,8 @@ static int run_engine(struct arguments *arguments, struct error *err)
         r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, lab);
         if (r < 0)
             (void)error_errno(err, -r, "watch SIGTERM");
+        (void)sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, IDLE_MAX_US, 1000000,
+                                         on_idle, lab);
     }
     tell_ready(arguments->ready_fd, r < 0 ? err : NULL);
     arguments->ready_fd = -1;
