@@ -63,6 +63,17 @@ void transcript_done(struct transcript *transcript)
 }
 
 /**
+ * echo_room() - How much of the beginning is searched for the echo
+ * @transcript:	Transcript
+ *
+ * Return: bytes
+ */
+static size_t echo_room(const struct transcript *transcript)
+{
+    return 4 * strlen(transcript->command) + ECHO_SLACK;
+}
+
+/**
  * keep_line() - A line ended
  * @line:	Its text
  * @size:	Bytes
@@ -75,7 +86,8 @@ static void keep_line(const char *line, size_t size, bool cut, void *data)
 
     if (!cut) {
         transcript->ended++;
-        strbuf_append(&transcript->echo, "\n", 1);
+        if (transcript->echo.size < echo_room(transcript))
+            strbuf_append(&transcript->echo, "\n", 1);
     }
     if (transcript->output.size + size + 1 > TRANSCRIPT_MAX) {
         transcript->overflow = true;
@@ -88,13 +100,13 @@ static void keep_line(const char *line, size_t size, bool cut, void *data)
 
 void transcript_feed(struct transcript *transcript, const void *data, size_t size)
 {
-    size_t echo_room = 4 * strlen(transcript->command) + ECHO_SLACK;
+    size_t room = echo_room(transcript);
     const uint8_t *at = data;
 
     for (size_t i = 0; i < size && !transcript->overflow; i++) {
         /* The echo is read off a second, identical state machine: its text keeps the CRs. Ends of
          * lines come from keep_line(), so that both agree on their number. */
-        if (transcript->echo.size < echo_room) {
+        if (transcript->echo.size < room) {
             struct vt vt = transcript->lines.vt;
             enum vt_token token = vt_next(&vt, at[i]);
 
