@@ -145,12 +145,10 @@ static int handle_line(struct rpc_client *client, const char *line, size_t size,
     } else if (method) {
         if (fn)
             fn(method, json_object_get(root, "params"), data);
-    } else if (error && (!id || json_is_null(id))) {
-        r = remote_error(error, err); /* about the connection: turned away */
-    } else if (!json_is_integer(id) || json_integer_value(id) != client->id) {
+    } else if (json_is_integer(id) && json_integer_value(id) != client->id) {
         r = 0; /* of a call nobody waits for any more */
     } else if (error) {
-        r = remote_error(error, err);
+        r = remote_error(error, err); /* without an id it is about the connection: turned away */
     } else if (result) {
         *ret_result = json_incref(result);
         r = 1;

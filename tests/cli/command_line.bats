@@ -192,7 +192,7 @@ line() {
 	script -qec "env TERM=xterm $LABCTL image list" /dev/null </dev/null >"$T/screen"
 	grep -q "$(printf '\033')\[1m" "$T/screen"
 	script -qec "env TERM=xterm NO_COLOR=1 $LABCTL image list" /dev/null </dev/null >"$T/screen"
-	! grep -q "$(printf '\033')" "$T/screen"
+	[ "$(grep -c "$(printf '\033')" "$T/screen")" = 0 ]
 	rm "$T/screen"
 }
 

@@ -156,6 +156,7 @@ static int run_complete(struct invocation *invocation, struct error *err)
     const char *words[2] = {NULL, NULL};
     const struct command *command;
     size_t found = 0;
+    bool wants_lab;
 
     (void)err;
     for (size_t i = 0; i + 1 < count; i++) {
@@ -167,7 +168,8 @@ static int run_complete(struct invocation *invocation, struct error *err)
             words[found++] = word;
     }
     command = command_find(words[0], words[1]);
-    if (strcmp(before, "-l") == 0 || strcmp(before, "--lab") == 0)
+    wants_lab = strcmp(before, "-l") == 0 || strcmp(before, "--lab") == 0;
+    if (wants_lab || (command && command->words == WORD_LAB && typed[0] != '-'))
         offer_labs(typed);
     else if (found == 0)
         offer_commands(NULL, typed);
@@ -175,8 +177,6 @@ static int run_complete(struct invocation *invocation, struct error *err)
         offer_commands(words[0], typed);
     else if (typed[0] == '-')
         offer_options(command, typed);
-    else if (command->words == WORD_LAB)
-        offer_labs(typed);
     else if (command->words == WORD_IMAGE)
         offer_images(typed);
     else if (command->words != WORD_NONE && command->words != WORD_FILE)

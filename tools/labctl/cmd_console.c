@@ -17,7 +17,6 @@
 #include "labctl/tables.h"
 
 #define REPLAY_DEFAULT 16384
-#define DETACH_KEY     0x1d
 
 static const struct option_spec console_options[] = {
     {"read-only", 'r', NULL, "only watch"},
@@ -62,7 +61,7 @@ static int attach(const struct invocation *invocation, const char *lab, const ch
     uint64_t bytes = REPLAY_DEFAULT;
     json_t *params;
     size_t size;
-    int r = 0;
+    int fd, r = 0;
 
     if (replay && strcmp(replay, "all") != 0)
         r = units_parse_size(replay, &bytes, err);
@@ -88,14 +87,16 @@ static int attach(const struct invocation *invocation, const char *lab, const ch
     r = rpc_invoke(client, "console.attach", params, &result, err);
     if (r < 0)
         return r;
+    fd = rpc_client_steal(steal_ptr(client), &rest, &size);
     struct console_client options = {
         .node = node,
         .read_only = mode[0] == 'r',
-        .detach_key = DETACH_KEY,
+        .detach_key = CONSOLE_DETACH_DEFAULT,
         .log_path = invocation_value(invocation, "log"),
+        .rest = rest,
+        .rest_size = size,
     };
-    /* The client has read nothing beyond the answer, so there is no rest to pass on. */
-    r = console_client_run(rpc_client_steal(steal_ptr(client), &rest, &size), &options, err);
+    r = console_client_run(fd, &options, err);
     if (r == -EPIPE && err && !err->code) {
         (void)error_set(err, EPIPE, "the engine of lab '%s' has gone", lab);
         error_hint(err,

@@ -292,7 +292,7 @@ static int run_log(struct invocation *invocation, struct error *err)
 
     if (r == 0)
         r = log_path(invocation, &path, err);
-    if (r < 0)
+    if (r < 0 || !path)
         return r;
     if (invocation->json || invocation_flag(invocation, "path")) {
         if (invocation->json)

@@ -212,9 +212,9 @@ static int run_up(struct invocation *invocation, struct error *err)
                               diagnostics.count == 1 ? "" : "s");
         diagnostics_done(&diagnostics);
     }
-    if (r == 0)
+    if (r == 0 && topology)
         r = lab_must_not_run(name ? name : topology->lab, err);
-    if (r < 0) {
+    if (r < 0 || !topology) {
         json_decref(params);
         return r;
     }
