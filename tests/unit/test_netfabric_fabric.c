@@ -347,6 +347,33 @@ static void test_random_plans(void **state)
         lab->plan->links[i].cut = false;
 }
 
+/* The fallback where u32 or mirred is missing: two-port bridges. */
+static int bridged_setup(void **state)
+{
+    int r;
+
+    (void)setenv("LABCTL_FABRIC_NO_REDIRECT", "1", 1);
+    r = lab_setup(state);
+    (void)unsetenv("LABCTL_FABRIC_NO_REDIRECT");
+    return r;
+}
+
+static void test_reserved_addresses_by_bridge(void **state)
+{
+    struct lab *lab = *state;
+    uint8_t destination[6] = {0x01, 0x80, 0xc2, 0, 0, 0}, frame[64];
+
+    needs_fabric(lab);
+    for (uint8_t last = 0; last < 16; last++) {
+        destination[5] = last;
+        (void)make_frame(frame, destination, last == 1 ? 0x8808 : 0x0026, sizeof(frame));
+        /* No bridge passes PAUSE; everything else must. */
+        if (passes(lab->taps[0], lab->taps[1], frame, sizeof(frame), last == 1 ? 100 : 2000) !=
+            (last != 1))
+            fail_msg("01:80:c2:00:00:%02x over a two-port bridge", last);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +385,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_another_engine_takes_over, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_spawn_runs_inside, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_random_plans, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_reserved_addresses_by_bridge, bridged_setup,
+                                        lab_teardown),
+        cmocka_unit_test_setup_teardown(test_tags_types_and_sizes, bridged_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_of_the_hosts_own, bridged_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_cut_and_mended, bridged_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_random_plans, bridged_setup, lab_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
