@@ -14,9 +14,9 @@ readonly MODULES_BOOT=(virtio_pci virtio_blk squashfs overlay)
 
 # In every root: all protocols, every virtual interface, the power button. A pattern with a slash is
 # matched against the path below kernel/, else against the module's name.
-readonly MODULES_ALWAYS=(virtio_net virtio_rng button evdev 'net/*' drivers/net/{bonding,team,vxlan}/*
-	drivers/net/{ipvlan,wireguard}/* dummy geneve ifb macsec macvlan macvtap netconsole nlmon tap tun
-	veth vrf vsockmon xfrm_user)
+readonly MODULES_ALWAYS=(virtio_net virtio_rng button evdev 'net/*' 'drivers/net/bonding/*'
+	'drivers/net/ipvlan/*' 'drivers/net/team/*' 'drivers/net/vxlan/*' 'drivers/net/wireguard/*'
+	dummy geneve ifb macsec macvlan macvtap netconsole nlmon tap tun veth vrf vsockmon xfrm_user)
 
 # Trees of net/ that no lab on Ethernet uses; together they are a third of it.
 readonly MODULES_NEVER='kernel/net/(9p|appletalk|atm|ax25|bluetooth|can|ceph|dccp|ieee802154|mac80211|mac802154|netrom|nfc|qrtr|rds|rose|rxrpc|smc|sunrpc|tipc|wireless|x25|6lowpan|rfkill|batman-adv|openvswitch)/'

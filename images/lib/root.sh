@@ -11,7 +11,9 @@ install_guest() {
 	mkdir -p "$ROOT"/{dev,proc,sys,run,tmp,mnt,root,home} "$ROOT"/var/{lib,log,cache,tmp,spool}
 	chmod 1777 "$ROOT/tmp" "$ROOT/var/tmp"
 	chmod 700 "$ROOT/root"
-	ln -sfn /run "$ROOT/var/run"
+	rm -rf "$ROOT/var/run" "$ROOT/var/lock"
+	ln -s /run "$ROOT/var/run"
+	ln -s /run/lock "$ROOT/var/lock"
 	ln -sfn /proc/mounts "$ROOT/etc/mtab"
 	mkdir -p "$ROOT/etc/labctl"
 	echo "$NAME" >"$ROOT/etc/labctl/image"
