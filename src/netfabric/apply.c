@@ -241,7 +241,7 @@ static void configure(struct fabric_state *state, const struct table *want)
     while (walk_next(&walk)) {
         struct kernel_ref ref;
 
-        if (!walk.old || (walk.new && same_text(walk.old->altname, walk.new->altname)))
+        if (!walk.old || (walk.new &&same_text(walk.old->altname, walk.new->altname)))
             continue;
         ref = ref_of(walk.old);
         ref.forgive = state->unsure;
@@ -283,7 +283,7 @@ static void attach_changed(struct fabric_state *state, const struct table *want)
     struct walk walk = {.have = &state->have, .want = want};
 
     while (walk_next(&walk))
-        if (walk.new && walk.new->kind == IFACE_TAP &&
+        if (walk.new &&walk.new->kind == IFACE_TAP &&
             (state->unsure || !walk.old || !same_attachment(walk.old, walk.new, &state->have)))
             attach(state, want, walk.new);
 }
@@ -329,13 +329,12 @@ static void roll_back(struct fabric_state *state, struct table *want, struct err
         struct iface *old = walk.old, *new = walk.new;
         struct kernel_ref ref;
 
-        if (new && !old && new->index <= 0)
+        if (new && !old &&new->index <= 0)
             new->index = kernel_index(&state->batch, new->ifname);
         if (!old)
             continue;
         ref = ref_of(old);
-        if (old->kind == IFACE_TAP &&
-            (!new || state->unsure || !same_attachment(old, new, want)))
+        if (old->kind == IFACE_TAP && (!new || state->unsure || !same_attachment(old, new, want)))
             detach(state, old, true);
         if (new && !same_text(old->altname, new->altname)) {
             ref.forgive = true;
@@ -352,8 +351,7 @@ static void roll_back(struct fabric_state *state, struct table *want, struct err
     for (size_t i = 0; i < state->have.count; i++) {
         const struct iface *old = &state->have.items[i], *new = table_find(want, old->ifname);
 
-        if (old->kind == IFACE_TAP &&
-            (!new || state->unsure || !same_attachment(old, new, want)))
+        if (old->kind == IFACE_TAP && (!new || state->unsure || !same_attachment(old, new, want)))
             attach(state, &state->have, old);
     }
     if (batch_flush(&state->batch, &worse) < 0) {
@@ -388,8 +386,7 @@ static int remove_strangers(struct fabric_state *state, struct error *err)
         const char *digits = i->if_name + 1;
 
         if (!strchr("tbp", i->if_name[0]) || !*digits ||
-            strspn(digits, "0123456789.") != strlen(digits) ||
-            table_find(&state->have, i->if_name))
+            strspn(digits, "0123456789.") != strlen(digits) || table_find(&state->have, i->if_name))
             continue;
         ref.forgive = true;
         kernel_doom(&state->batch, &ref);

@@ -70,11 +70,10 @@ static struct nlattr *nest(struct nl_msg *message, int type)
 static void queue(struct batch *batch, struct nl_msg *message, const struct kernel_ref *ref,
                   const char *verb)
 {
-    batch_add(batch, message,
-              &(struct batch_subject){.verb = verb,
-                                      .name = ref->name,
-                                      .altname = ref->altname,
-                                      .forgive = ref->forgive});
+    batch_add(
+        batch, message,
+        &(struct batch_subject){
+            .verb = verb, .name = ref->name, .altname = ref->altname, .forgive = ref->forgive});
 }
 
 /**
@@ -98,10 +97,8 @@ static struct nl_msg *link_message(int type, const struct kernel_ref *ref, unsig
 static struct nl_msg *tc_message(int type, int flags, const struct kernel_ref *ref, uint32_t parent,
                                  uint32_t info)
 {
-    struct tcmsg tc = {.tcm_family = AF_UNSPEC,
-                       .tcm_ifindex = ref->index,
-                       .tcm_parent = parent,
-                       .tcm_info = info};
+    struct tcmsg tc = {
+        .tcm_family = AF_UNSPEC, .tcm_ifindex = ref->index, .tcm_parent = parent, .tcm_info = info};
 
     return batch_message(type, flags, &tc, sizeof(tc));
 }
@@ -141,7 +138,8 @@ int kernel_tun_open(struct error *err)
 
 int kernel_tap_open(const char *name, struct error *err)
 {
-    struct ifreq request = {.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL)};
+    struct ifreq request = {.ifr_flags =
+                                (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL)};
     int fd = kernel_tun_open(err), code;
 
     if (fd < 0)

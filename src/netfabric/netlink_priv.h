@@ -38,8 +38,8 @@ struct nl_msg *batch_message(int type, int flags, const void *header, size_t siz
 /* batch_add() - Take over @message and queue it; sends when enough have come together. */
 void batch_add(struct batch *batch, struct nl_msg *message, const struct batch_subject *subject);
 /* batch_flush() - Send what is queued and wait for the kernel's word on all of it.
- * Return: 0, or -errno with the first refusal since the last flush; after a refusal the rest of that
- * system call's messages were carried out, later ones were not sent. */
+ * Return: 0, or -errno with the first refusal since the last flush; after a refusal the rest of
+ * that system call's messages were carried out, later ones were not sent. */
 int batch_flush(struct batch *batch, struct error *err);
 
 #define _cleanup_batch_ _cleanup_(batch_done)

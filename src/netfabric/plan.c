@@ -194,8 +194,8 @@ static int plan_cables(struct fabric_plan *plan, const struct topology *topology
     plan->segments = xnew0(struct fabric_segment, topology->lan_count + topology->uplink_count);
     for (size_t i = 0; i < topology->lan_count; i++) {
         const struct lan *lan = &topology->lans[i];
-        int r = plan_segment(plan, topology, usage, lan->ends, lan->end_count, lan->name, "lan",
-                             err);
+        int r =
+            plan_segment(plan, topology, usage, lan->ends, lan->end_count, lan->name, "lan", err);
 
         if (r < 0)
             return r;

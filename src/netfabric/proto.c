@@ -2,9 +2,9 @@
 
 /* Encoding is plain appending; the work is in reading what a hostile client may have written.
  * A struct reader never passes its end: once a read fails all later ones give zeros, and the caller
- * looks at @failed once at the end. A count is believed only as far as the bytes that are left could
- * hold that many items, so no message makes the fabric allocate more than a small multiple of its
- * size. */
+ * looks at @failed once at the end. A count is believed only as far as the bytes that are left
+ * could hold that many items, so no message makes the fabric allocate more than a small multiple of
+ * its size. */
 
 #include "netfabric/proto_priv.h"
 
@@ -55,8 +55,7 @@ static void put_text(struct strbuf *buf, const char *text)
 
 static void put_header(struct strbuf *buf, unsigned op)
 {
-    struct header header = {
-        .magic = PROTO_MAGIC, .version = PROTO_VERSION, .op = (uint16_t)op};
+    struct header header = {.magic = PROTO_MAGIC, .version = PROTO_VERSION, .op = (uint16_t)op};
 
     strbuf_append(buf, &header, sizeof(header));
 }

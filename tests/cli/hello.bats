@@ -189,7 +189,7 @@ engine_pid() {
 	state_is hello a stopped
 	[ "$(status_of hello '.links[0].state')" = down ]
 	# A console waits for its node.
-	expect_status 0 labctl console a </dev/null
+	expect_status 124 timeout 2 labctl console a </dev/null
 	output_has 'not running|stopped'
 	labctl node start a
 	wait_until 10 state_is hello a ready
