@@ -77,8 +77,10 @@ setup() {
 }
 
 @test "the console prints no escape sequences" {
-	! grep -aq $'\x1b' "$DIR/r1.log"
-	! grep -aq $'\x1b' "$DIR/r2.log"
+	run grep -aq $'\x1b' "$DIR/r1.log"
+	[ "$status" -eq 1 ]
+	run grep -aq $'\x1b' "$DIR/r2.log"
+	[ "$status" -eq 1 ]
 }
 
 @test "OSPF comes to Full, and the other's loopback answers" {
