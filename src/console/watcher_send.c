@@ -195,7 +195,7 @@ void watcher_flush(struct watcher *watcher)
     bool want_out = false;
 
     for (int round = 0; !watcher->dead && !watcher->hung_up; round++) {
-        uint64_t stop = watcher->cut_ns ? 0 : put_controls(watcher);
+        uint64_t stop;
 
         want_out = !send_out(watcher);
         if (want_out)
@@ -204,14 +204,13 @@ void watcher_flush(struct watcher *watcher)
             watcher->dead = true;
             break;
         }
-        if (watcher->cursor >= stop) {
-            /* At the end, unless something became due just there. */
-            if (stop == watcher->console->ring.head && !watcher->state_due &&
-                !watcher->notice_count && watcher->replayed)
-                break;
+        /* Only now, with @out empty: it must not grow at a client that does not read. */
+        stop = put_controls(watcher);
+        if (watcher->out.size)
             continue;
-        }
-        want_out = round == FLUSH_ROUNDS || !send_output(watcher, stop);
+        if (watcher->cursor >= stop)
+            break;
+        want_out = round >= FLUSH_ROUNDS || !send_output(watcher, stop);
         if (want_out)
             break;
     }
