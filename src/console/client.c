@@ -468,10 +468,13 @@ static int run_loop(struct client *client, struct error *err)
  */
 static void last_output(struct client *client)
 {
-    int limit = client->terminal.tty_out ? LEAVE_WAIT_MS : -1;
+    bool all = client->leave == LEAVE_ENGINE || client->leave == LEAVE_INPUT_END;
+    int limit = all && !client->terminal.tty_out ? -1 : LEAVE_WAIT_MS;
 
     if (client->leave == LEAVE_SCREEN)
         return;
+    if (!client->terminal.tty_out)
+        terminal_cooked(&client->terminal); /* a slow reader may take long: ^C works again */
     if (client->terminal.tty_out) {
         /* What was not shown yet is of no use to a person who leaves. */
         if (client->leave == LEAVE_DETACHED || client->leave == LEAVE_SIGNAL)
