@@ -45,6 +45,11 @@ node_field() {
 	status_of "$1" ".nodes[] | select(.name == \"$2\") | .$3"
 }
 
+nothing_is_left() {
+	leftovers "$T"
+	[ -z "$(leftovers "$T")" ]
+}
+
 engine_pid() {
 	sed -n 's/^process \([0-9]*\): .*labctl-engine.*--lab '"$1"' .*/\1/p' < <(leftovers "$T")
 }
@@ -189,7 +194,7 @@ engine_pid() {
 	state_is hello a stopped
 	[ "$(status_of hello '.links[0].state')" = down ]
 	# A console waits for its node.
-	expect_status 124 timeout 2 labctl console a </dev/null
+	LABCTL_TIMEOUT=2 expect_status 124 labctl console a
 	output_has 'not running|stopped'
 	labctl node start a
 	wait_until 10 state_is hello a ready
@@ -266,7 +271,8 @@ engine_pid() {
 	up_hello
 	leftovers "$T" | sed -n 's/^process \([0-9]*\):.*/\1/p' | xargs kill -9
 	run labctl topology down
-	[ -z "$(leftovers "$T")" ]
+	# What was killed may be a moment in going.
+	wait_until 5 nothing_is_left
 	up_hello
 }
 
