@@ -3,7 +3,7 @@
 #
 # host: an end system, with the tools that one tests a network with.
 
-packages=(ca-certificates curl dnsmasq-base ethtool iperf3 iputils-arping iputils-ping
+packages=(ca-certificates curl debianutils dnsmasq-base ethtool iperf3 iputils-arping iputils-ping
 	iputils-tracepath isc-dhcp-client less mtr-tiny nftables openssh-client openssh-server procps
 	socat tcpdump traceroute)
 absent=(openssl runit-helper libsnmp-base dbus)
