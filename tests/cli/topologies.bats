@@ -6,6 +6,10 @@
 
 load helper
 
+setup_file() {
+	export BATS_TEST_TIMEOUT=900
+}
+
 setup() {
 	needs_tun
 	lab_setup
