@@ -30,7 +30,7 @@ split_kernel() {
 	KVER=${image##*/vmlinuz-}
 	extract_elf "$image" "$WORK/vmlinux"
 	share_blob "$WORK/vmlinux" vmlinuz
-	rm -rf "$ROOT/boot"
+	rm -rf "${ROOT:?}/boot"
 	mkdir -p "$WORK/mod/lib"
 	mv "$ROOT/usr/lib/modules" "$WORK/mod/lib/"
 	step="resolving kernel modules"
