@@ -97,9 +97,12 @@ retry() {
 	done
 }
 
-# apt's last error, on one line.
+# apt's last error on one line: where it names an address, that is worth more than its summing-up.
 apt_complaint() {
-	grep -E '^(E|W|Err):?' "$LOG" | tail -n 1 | cut -c1-200
+	local line
+	line=$(grep -E '^[EW]: Failed to fetch' "$LOG" | tail -n 1) ||
+		line=$(grep -E '^(E|W|Err):' "$LOG" | tail -n 1) || line="apt-get gives no reason"
+	sed -E 's/^(E|W|Err):[0-9]* *//' <<<"${line:0:300}"
 }
 
 # Download $packages and all that they need, once for all images.

@@ -24,6 +24,11 @@ install_guest() {
 			[ -e "$ROOT/usr/sbin/$applet" ] || [ -L "$ROOT/usr/sbin/$applet" ] ||
 			ln -s busybox "$ROOT/usr/bin/$applet"
 	done <"$LIB/busybox-applets"
+	# Debian's traceroute and its kin are alternatives, which a postinst would link.
+	for applet in "$ROOT"/usr/bin/*.db "$ROOT"/usr/sbin/*.db; do
+		[ -e "$applet" ] || continue
+		ln -sf "${applet##*/}" "${applet%.db}"
+	done
 	ln -sf ../bin/busybox "$ROOT/usr/sbin/init"
 	ln -sf bash "$ROOT/usr/bin/sh"
 	for applet in poweroff reboot halt; do
