@@ -16,7 +16,7 @@ file=$dir/ring-$n.yaml
 # ospf_interface NAME ADDRESS
 ospf_interface() {
 	printf 'interface %s\n ip address %s\n ip ospf area 0\n' "$1" "$2"
-	printf ' ip ospf network point-to-point\n ip ospf hello-interval 2\n ip ospf dead-interval 10\nexit\n!\n'
+	printf ' ip ospf network point-to-point\n ip ospf hello-interval 5\n ip ospf dead-interval 30\nexit\n!\n'
 }
 
 {

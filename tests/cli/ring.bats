@@ -31,6 +31,6 @@ teardown() {
 	[ "$(status_of ring-20 '[.nodes[] | select(.state == "ready")] | length')" = 20 ]
 	wait_until 120 node_counts r11 'show ip ospf neighbor' 'Full/' 2
 	# Every router's address is known on the other side of the ring.
-	wait_until 120 node_counts r11 'show ip route ospf' '10\.255\.0\.[0-9]+/32' 19
+	wait_until 200 node_counts r11 'show ip route ospf' '10\.255\.0\.[0-9]+/32' 19
 	echo "# converged after $((SECONDS - from)) s" >&3
 }
