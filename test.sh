@@ -298,7 +298,8 @@ run_fuzz() {
 			result ok "$name"
 		else
 			tail -n 40 "$WORK/fuzz.out" | sed 's/^/    | /'
-			result failed "$name" "status $status; the input that did it is in build/$target-*"
+			result failed "$name" "status $status$(ls "$TOP/build/$target-"* >/dev/null 2>&1 &&
+				echo "; the input that did it is in build/$target-*")"
 		fi
 	done
 }

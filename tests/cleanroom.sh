@@ -140,6 +140,7 @@ main() {
 	say "making a minimal Debian in $ROOT"
 	mmdebstrap --quiet --variant=minbase --include=git,ca-certificates,sudo bookworm "$ROOT"
 	cp -L /etc/resolv.conf /etc/hosts "$ROOT/etc/"
+	echo '127.0.1.1 cleanroom' >>"$ROOT/etc/hosts"
 	git clone -q --bare --no-local "$TOP" "$ROOT/srv/labctl.git"
 	inside "$who" "$only" "$@" >"$ROOT/root/inside.sh"
 	say "inside, as $who, by $how"
