@@ -33,7 +33,7 @@
 struct walk {
     const struct table *have, *want;
     size_t have_at, want_at;
-    struct iface *old, *new; /* the pair; one of them may be NULL */
+    struct iface *before, *after; /* the pair; one of them may be NULL */
 };
 
 /**
@@ -46,17 +46,17 @@ static bool walk_next(struct walk *walk)
 {
     bool have_left = walk->have_at < walk->have->count;
     bool want_left = walk->want_at < walk->want->count;
-    struct iface *old = have_left ? &walk->have->items[walk->have_at] : NULL;
-    struct iface *new = want_left ? &walk->want->items[walk->want_at] : NULL;
+    struct iface *before = have_left ? &walk->have->items[walk->have_at] : NULL;
+    struct iface *after = want_left ? &walk->want->items[walk->want_at] : NULL;
     int order;
 
-    if (!old && !new)
+    if (!before && !after)
         return false;
-    order = !old ? 1 : !new ? -1 : strcmp(old->ifname, new->ifname);
-    walk->old = order <= 0 ? old : NULL;
-    walk->new = order >= 0 ? new : NULL;
-    walk->have_at += walk->old != NULL;
-    walk->want_at += walk->new != NULL;
+    order = !before ? 1 : !after ? -1 : strcmp(before->ifname, after->ifname);
+    walk->before = order <= 0 ? before : NULL;
+    walk->after = order >= 0 ? after : NULL;
+    walk->have_at += walk->before != NULL;
+    walk->want_at += walk->after != NULL;
     return true;
 }
 
@@ -73,18 +73,18 @@ static bool same_text(const char *a, const char *b)
 
 /**
  * same_attachment() - True if a tap is attached as wanted, to the very same interface
- * @old:	What is
- * @new:	What should be
- * @have:	Where @old's other end is looked up
+ * @before:	What is
+ * @after:	What should be
+ * @have:	Where @before's other end is looked up
  */
-static bool same_attachment(const struct iface *old, const struct iface *new,
+static bool same_attachment(const struct iface *before, const struct iface *after,
                             const struct table *have)
 {
-    if (old->attach != new->attach)
+    if (before->attach != after->attach)
         return false;
-    if (old->attach == ATTACH_NONE)
+    if (before->attach == ATTACH_NONE)
         return true;
-    return strcmp(old->to, new->to) == 0 && table_find(have, old->to);
+    return strcmp(before->to, after->to) == 0 && table_find(have, before->to);
 }
 
 /**
@@ -148,32 +148,32 @@ static int make_fresh(struct fabric_state *state, struct table *want, struct err
     int r;
 
     while (walk_next(&walk)) {
-        struct iface *new = walk.new;
+        struct iface *after = walk.after;
 
-        if (!new)
+        if (!after)
             continue;
-        if (walk.old) {
-            if (walk.old->kind != new->kind)
-                return error_set(err, EPROTO, "%s cannot become another kind", new->ifname);
-            new->index = walk.old->index;
-        } else if (new->kind == IFACE_TAP) {
-            new->fd = kernel_tap_open(new->ifname, err);
-            if (new->fd < 0)
-                return new->altname ? error_prefix(err, "%s", new->altname) : new->fd;
+        if (walk.before) {
+            if (walk.before->kind != after->kind)
+                return error_set(err, EPROTO, "%s cannot become another kind", after->ifname);
+            after->index = walk.before->index;
+        } else if (after->kind == IFACE_TAP) {
+            after->fd = kernel_tap_open(after->ifname, err);
+            if (after->fd < 0)
+                return after->altname ? error_prefix(err, "%s", after->altname) : after->fd;
         } else {
-            kernel_bridge_add(&state->batch, new->ifname, new->altname, new->mtu,
-                              new->kind == IFACE_PAIR);
+            kernel_bridge_add(&state->batch, after->ifname, after->altname, after->mtu,
+                              after->kind == IFACE_PAIR);
         }
     }
     r = batch_flush(&state->batch, err);
     for (size_t i = 0; i < want->count && r == 0; i++) {
-        struct iface *new = &want->items[i];
+        struct iface *after = &want->items[i];
 
-        if (new->index > 0)
+        if (after->index > 0)
             continue;
-        new->index = kernel_index(&state->batch, new->ifname);
-        if (new->index < 0)
-            r = error_errno(err, -new->index, "index of %s", new->ifname);
+        after->index = kernel_index(&state->batch, after->ifname);
+        if (after->index < 0)
+            r = error_errno(err, -after->index, "index of %s", after->ifname);
     }
     return r;
 }
@@ -222,9 +222,9 @@ static void detach_changed(struct fabric_state *state, const struct table *want)
     struct walk walk = {.have = &state->have, .want = want};
 
     while (walk_next(&walk))
-        if (walk.old && walk.old->kind == IFACE_TAP &&
-            (state->unsure || !walk.new || !same_attachment(walk.old, walk.new, want)))
-            detach(state, walk.old, state->unsure);
+        if (walk.before && walk.before->kind == IFACE_TAP &&
+            (state->unsure || !walk.after || !same_attachment(walk.before, walk.after, want)))
+            detach(state, walk.before, state->unsure);
 }
 
 /**
@@ -241,27 +241,29 @@ static void configure(struct fabric_state *state, const struct table *want)
     while (walk_next(&walk)) {
         struct kernel_ref ref;
 
-        if (!walk.old || (walk.new &&same_text(walk.old->altname, walk.new->altname)))
+        if (!walk.before || (walk.after && same_text(walk.before->altname, walk.after->altname)))
             continue;
-        ref = ref_of(walk.old);
+        ref = ref_of(walk.before);
         ref.forgive = state->unsure;
-        kernel_altname(&state->batch, &ref, walk.old->altname, false);
+        kernel_altname(&state->batch, &ref, walk.before->altname, false);
     }
     walk = (struct walk){.have = &state->have, .want = want};
     while (walk_next(&walk)) {
         struct kernel_ref ref;
 
-        if (!walk.new)
+        if (!walk.after)
             continue;
-        ref = ref_of(walk.new);
-        if (!walk.old || !same_text(walk.old->altname, walk.new->altname))
-            kernel_altname(&state->batch, &ref, walk.new->altname, true);
-        if (walk.old) {
-            if (walk.old->mtu != walk.new->mtu)
-                kernel_mtu(&state->batch, &ref, walk.new->mtu);
+        ref = ref_of(walk.after);
+        ref.forgive = state->unsure && walk.before; /* it may have it already */
+        if (!walk.before || !same_text(walk.before->altname, walk.after->altname))
+            kernel_altname(&state->batch, &ref, walk.after->altname, true);
+        ref.forgive = false;
+        if (walk.before) {
+            if (walk.before->mtu != walk.after->mtu)
+                kernel_mtu(&state->batch, &ref, walk.after->mtu);
             continue;
         }
-        if (walk.new->kind == IFACE_TAP) {
+        if (walk.after->kind == IFACE_TAP) {
             struct kernel_ref lenient = ref;
 
             lenient.forgive = true;
@@ -269,7 +271,7 @@ static void configure(struct fabric_state *state, const struct table *want)
             if (state->clsact)
                 kernel_clsact(&state->batch, &ref);
         }
-        kernel_up(&state->batch, &ref, walk.new->mtu, state->no_addresses);
+        kernel_up(&state->batch, &ref, walk.after->mtu, state->no_addresses);
     }
 }
 
@@ -283,9 +285,10 @@ static void attach_changed(struct fabric_state *state, const struct table *want)
     struct walk walk = {.have = &state->have, .want = want};
 
     while (walk_next(&walk))
-        if (walk.new &&walk.new->kind == IFACE_TAP &&
-            (state->unsure || !walk.old || !same_attachment(walk.old, walk.new, &state->have)))
-            attach(state, want, walk.new);
+        if (walk.after && walk.after->kind == IFACE_TAP &&
+            (state->unsure || !walk.before ||
+             !same_attachment(walk.before, walk.after, &state->have)))
+            attach(state, want, walk.after);
 }
 
 /**
@@ -303,9 +306,9 @@ static void remove_doomed(struct fabric_state *state, const struct table *doomed
     while (walk_next(&walk)) {
         struct kernel_ref ref;
 
-        if (walk.new || walk.old->index <= 0)
+        if (walk.after || walk.before->index <= 0)
             continue;
-        ref = ref_of(walk.old);
+        ref = ref_of(walk.before);
         ref.forgive = true;
         kernel_doom(&state->batch, &ref);
         any = true;
@@ -326,33 +329,36 @@ static void roll_back(struct fabric_state *state, struct table *want, struct err
     _cleanup_error_ struct error worse = ERROR_INIT;
 
     while (walk_next(&walk)) {
-        struct iface *old = walk.old, *new = walk.new;
+        struct iface *before = walk.before, *after = walk.after;
         struct kernel_ref ref;
 
-        if (new && !old &&new->index <= 0)
-            new->index = kernel_index(&state->batch, new->ifname);
-        if (!old)
+        if (after && !before && after->index <= 0)
+            after->index = kernel_index(&state->batch, after->ifname);
+        if (!before)
             continue;
-        ref = ref_of(old);
-        if (old->kind == IFACE_TAP && (!new || state->unsure || !same_attachment(old, new, want)))
-            detach(state, old, true);
-        if (new && !same_text(old->altname, new->altname)) {
+        ref = ref_of(before);
+        if (before->kind == IFACE_TAP &&
+            (!after || state->unsure || !same_attachment(before, after, want)))
+            detach(state, before, true);
+        if (after && !same_text(before->altname, after->altname)) {
             ref.forgive = true;
-            kernel_altname(&state->batch, &ref, new->altname, false);
-            kernel_altname(&state->batch, &ref, old->altname, true);
+            kernel_altname(&state->batch, &ref, after->altname, false);
+            kernel_altname(&state->batch, &ref, before->altname, true);
             ref.forgive = false;
         }
-        if (new && old->mtu != new->mtu)
-            kernel_mtu(&state->batch, &ref, old->mtu);
+        if (after && before->mtu != after->mtu)
+            kernel_mtu(&state->batch, &ref, before->mtu);
     }
     (void)batch_flush(&state->batch, NULL);
     remove_doomed(state, want, &state->have);
     (void)batch_flush(&state->batch, NULL);
     for (size_t i = 0; i < state->have.count; i++) {
-        const struct iface *old = &state->have.items[i], *new = table_find(want, old->ifname);
+        const struct iface *before = &state->have.items[i],
+                           *after = table_find(want, before->ifname);
 
-        if (old->kind == IFACE_TAP && (!new || state->unsure || !same_attachment(old, new, want)))
-            attach(state, &state->have, old);
+        if (before->kind == IFACE_TAP &&
+            (!after || state->unsure || !same_attachment(before, after, want)))
+            attach(state, &state->have, before);
     }
     if (batch_flush(&state->batch, &worse) < 0) {
         state->unsure = true;
@@ -424,7 +430,7 @@ int state_apply(struct fabric_state *state, const struct fabric_plan *plan, stru
 {
     _cleanup_table_ struct table want = {0};
     _cleanup_error_ struct error failure = ERROR_INIT;
-    struct table old;
+    struct table replaced;
     int r;
 
     table_from_plan(plan, state->redirect, &want);
@@ -443,9 +449,9 @@ int state_apply(struct fabric_state *state, const struct fabric_plan *plan, stru
         if (before && want.items[i].fd < 0)
             want.items[i].fd = steal_fd(&before->fd);
     }
-    old = state->have;
+    replaced = state->have;
     state->have = want;
-    want = old;
+    want = replaced;
     state->unsure = false;
     return 0;
 }

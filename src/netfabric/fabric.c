@@ -2,7 +2,9 @@
 
 /* The engine's end. Each call sends one message and blocks for its reply, at most CALL_TIMEOUT_S:
  * what the fabric does takes milliseconds, and an engine that went on without knowing the outcome
- * would be worse off. */
+ * would be worse off. A reply that came too late would be taken for that of the next request, so
+ * after a timeout the connection is shut down and later calls fail. fabric_stop() works even then:
+ * it goes by the process, not by the connection. */
 
 #include "netfabric/fabric.h"
 
@@ -50,8 +52,10 @@ static int take_reply(struct fabric *fabric, int *fds, size_t *ret_count, uint32
     ssize_t n = socket_receive_fds(fabric->fd, message, sizeof(message), fds, ret_count);
     int r;
 
-    if (n == -EAGAIN)
+    if (n == -EAGAIN) {
+        (void)shutdown(fabric->fd, SHUT_RDWR);
         return error_set(err, ETIMEDOUT, "the fabric process does not answer");
+    }
     if (n < 0)
         return error_errno(err, (int)-n, "the fabric process");
     if (n == 0)
@@ -105,10 +109,15 @@ int fabric_connect(const char *socket_path, struct fabric **ret_fabric, struct e
     struct timeval limit = {.tv_sec = CALL_TIMEOUT_S};
     struct fabric *fabric;
     uint32_t pid = 0;
+    uid_t uid = 0;
     int fd = socket_connect(socket_path, SOCK_SEQPACKET, err), r;
 
     if (fd < 0)
         return fd;
+    if (socket_peer_uid(fd, &uid) < 0 || uid != geteuid()) {
+        (void)close(fd);
+        return error_set(err, EPERM, "%s: a process of user %u listens there", socket_path, uid);
+    }
     fabric = xnew0(struct fabric, 1);
     fabric->fd = fd;
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
@@ -213,6 +222,33 @@ int fabric_start(const char *socket_path, int log_fd, struct fabric **ret_fabric
     return start(socket_path, -1, log_fd, ret_fabric, err);
 }
 
+int fabric_start_in(const char *socket_path, int log_fd, const int *tap_fds, size_t tap_count,
+                    struct fabric **ret_fabric, struct error *err)
+{
+    struct fabric *fabric = NULL;
+    int r;
+
+    if (tap_count == 0)
+        return error_set(err, EINVAL, "no tap is left to find the lab's network by");
+    r = start(socket_path, tap_fds[0], log_fd, &fabric, err);
+    for (size_t i = 0; r == 0 && i < tap_count; i += PROTO_FDS_MAX) {
+        size_t count = tap_count - i < PROTO_FDS_MAX ? tap_count - i : PROTO_FDS_MAX;
+
+        r = call(fabric, PROTO_ADOPT, NULL, 0, tap_fds + i, count, NULL, NULL, NULL, err);
+    }
+    if (r == 0) {
+        *ret_fabric = fabric;
+        return 0;
+    }
+    if (fabric) {
+        /* Killed, not stopped: it shall not take the guests' taps with it. */
+        (void)kill(fabric->process.pid, SIGKILL);
+        (void)waitpid(fabric->process.pid, NULL, 0);
+        fabric_close(fabric);
+    }
+    return r;
+}
+
 void fabric_close(struct fabric *fabric)
 {
     if (!fabric)
@@ -296,14 +332,13 @@ int fabric_spawn(struct fabric *fabric, const char *const *argv, const int *fds,
 
 int fabric_stop(struct fabric *fabric, struct error *err)
 {
-    _cleanup_strbuf_ struct strbuf request = STRBUF_INIT;
     _cleanup_close_ int pidfd = process_open(&fabric->process);
     struct pollfd item = {.fd = pidfd, .events = POLLIN};
     int r = 0;
 
-    proto_encode_request(&request, PROTO_STOP, NULL, 0);
+    /* By signal, not by request: the connection may have been taken over or shut down. */
     if (pidfd >= 0) {
-        (void)socket_send_fds(fabric->fd, request.data, request.size, NULL, 0);
+        (void)pidfd_signal(pidfd, SIGTERM);
         if (poll(&item, 1, STOP_TIMEOUT_MS) <= 0) {
             r = error_set(err, ETIMEDOUT, "the fabric process did not end and was killed");
             (void)pidfd_signal(pidfd, SIGKILL);

@@ -24,6 +24,13 @@ struct fabric;
 int fabric_start(const char *socket_path, int log_fd, struct fabric **ret_fabric,
                  struct error *err);
 
+/* fabric_start_in() - Start a fabric process in the namespaces of a lab whose fabric has died.
+ * @tap_fds:	Taps that live on (pidfd_getfd() from the QEMUs that hold them); they stay the
+ *		caller's. At the next fabric_apply() whatever else the old process left is removed and
+ *		what is missing is made anew. */
+int fabric_start_in(const char *socket_path, int log_fd, const int *tap_fds, size_t tap_count,
+                    struct fabric **ret_fabric, struct error *err);
+
 /* fabric_connect() - Connect to a fabric process that is already there. */
 int fabric_connect(const char *socket_path, struct fabric **ret_fabric, struct error *err);
 
@@ -33,7 +40,8 @@ void fabric_close(struct fabric *fabric);
 /* fabric_process() - Which process it is. */
 struct process_id fabric_process(const struct fabric *fabric);
 
-/* fabric_fd() - Readable or hung up when the process died; for the engine's event loop. */
+/* fabric_fd() - Hung up (EPOLLHUP) when the process died or another engine took over; for the
+ * engine's event loop. */
 int fabric_fd(const struct fabric *fabric);
 
 /* fabric_apply() - Bring the kernel to the plan: make what is missing, remove what is not in it,

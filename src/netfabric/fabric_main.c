@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,7 +35,7 @@
  */
 static int prepare(const char *path, int tap_fd, struct fabric_state *state, struct error *err)
 {
-    _cleanup_close_ int listen_fd = socket_listen(path, SOCK_SEQPACKET, err);
+    _cleanup_close_ int listen_fd = socket_listen(path, SOCK_SEQPACKET | SOCK_NONBLOCK, err);
     _cleanup_close_ int tun = -1;
     bool speaks = false;
     int r;
@@ -49,11 +50,27 @@ static int prepare(const char *path, int tap_fd, struct fabric_state *state, str
     tun = kernel_tun_open(err);
     if (tun < 0)
         return tun;
+    state->unsure = tap_fd >= 0;
     r = state_init(state, err);
+    if (r == -EPERM)
+        namespace_hint(err);
     if (r < 0)
         return r;
     state->no_addresses = speaks;
     return steal_fd(&listen_fd);
+}
+
+/**
+ * raise_limits() - Every tap is an open file: allow as many as the machine does
+ */
+static void raise_limits(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 /**
@@ -82,6 +99,7 @@ int main(int argc, char **argv)
         return 2;
     }
     (void)umask(0077);
+    raise_limits();
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);

@@ -2,12 +2,16 @@
 
 /* One engine at a time: a new connection of the same user takes the place of the old one, because
  * an engine that died and came back must not wait for its predecessor's socket to time out.
- * Requests are answered in order, each by one reply. Helpers (capture workers and the like) are
- * children of this process; it reaps them, and whoever holds their pidfd sees them end. */
+ * Requests are answered in order, each by one reply; the connection is non-blocking, and an engine
+ * that does not read its replies loses it: nothing here ever waits for a client.
+ *
+ * Helpers (capture workers and the like) are children of this process; it reaps them, and whoever
+ * holds their pidfd sees them end. */
 
 #include "netfabric/server_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -69,12 +73,17 @@ static int do_apply(struct server *server, struct exchange *exchange, struct err
     _cleanup_free_ char *data = NULL;
     struct fabric_plan *plan = NULL;
     struct stat st;
+    const int sealed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
     size_t size = 0;
     int r;
 
-    if (exchange->fd_count != 1 || fstat(exchange->fds[0], &st) < 0 || !S_ISREG(st.st_mode) ||
-        st.st_size < 0 || (size_t)st.st_size > PROTO_PLAN_MAX)
-        return error_set(err, EPROTO, "a plan comes as one memfd");
+    /* Only memory can be sealed: reading anything else (a file on a FUSE mount) might never end. */
+    if (exchange->fd_count != 1 || (fcntl(exchange->fds[0], F_GET_SEALS) & sealed) != sealed ||
+        fcntl(exchange->fds[0], F_GET_SEALS) < 0 || fstat(exchange->fds[0], &st) < 0)
+        return error_set(err, EPROTO, "a plan comes as one sealed memfd");
+    if (st.st_size < 0 || (size_t)st.st_size > PROTO_PLAN_MAX)
+        return error_set(err, EFBIG, "the plan has %lld bytes, %u are possible",
+                         (long long)st.st_size, PROTO_PLAN_MAX);
     data = xmalloc0((size_t)st.st_size, 1);
     while (size < (size_t)st.st_size) {
         ssize_t n = pread(exchange->fds[0], data + size, (size_t)st.st_size - size, (off_t)size);
@@ -216,6 +225,10 @@ static void serve_engine(struct server *server)
     ssize_t n = socket_receive_fds(server->engine_fd, message, sizeof(message), exchange.fds,
                                    &exchange.fd_count);
 
+    if (n < 0)
+        exchange.fd_count = 0; /* nothing was handed over */
+    if (n == -EAGAIN)
+        return;
     if (n == 0 || (n < 0 && n != -EMSGSIZE)) {
         drop_engine(server);
         return;
@@ -239,7 +252,7 @@ static void serve_engine(struct server *server)
  */
 static void accept_engine(struct server *server)
 {
-    _cleanup_close_ int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    _cleanup_close_ int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     uid_t uid;
 
     if (fd < 0)
