@@ -56,10 +56,10 @@ int link_set_down(struct lab *lab, size_t link, bool down, struct error *err)
         return 0;
     if (!lab->fabric)
         return error_set(err, ENOTCONN, "the fabric process is gone");
-    lab->plan->links[link].cut = down;
+    lab->plan->links[link].dark[0] = lab->plan->links[link].dark[1] = down;
     r = fabric_apply(lab->fabric, lab->plan, err);
     if (r < 0) {
-        lab->plan->links[link].cut = !down;
+        lab->plan->links[link].dark[0] = lab->plan->links[link].dark[1] = !down;
         return error_prefix(err, "link '%s'", lab->topology->links[link].name);
     }
     lab->links[link].down = down;

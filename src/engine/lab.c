@@ -195,7 +195,7 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, struct
         r = make_folders(lab, err);
     }
     if (r == 0)
-        r = fabric_plan_make(lab->topology, &lab->plan, err);
+        r = fabric_plan_make(lab->topology, NULL, &lab->plan, err);
     if (r == 0) {
         lab->nodes = xnew0(struct node_run, lab->topology->node_count);
         lab->links = xnew0(struct link_run, lab->topology->link_count);
@@ -662,7 +662,7 @@ static int start_fabric(struct lab *lab, struct error *err)
     if (r == 0)
         r = lab_watch_fabric(lab, err);
     for (size_t i = 0; i < lab->topology->link_count; i++)
-        lab->plan->links[i].cut = lab->links[i].down;
+        lab->plan->links[i].dark[0] = lab->plan->links[i].dark[1] = lab->links[i].down;
     if (r == 0)
         r = fabric_apply(lab->fabric, lab->plan, err);
     return r;

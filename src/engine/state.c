@@ -205,7 +205,7 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
 
         if (saved)
             lab->links[i].down = json_is_true(json_object_get(saved, "down"));
-        lab->plan->links[i].cut = lab->links[i].down;
+        lab->plan->links[i].dark[0] = lab->plan->links[i].dark[1] = lab->links[i].down;
     }
     if (fabric_connect(fabric_path, &lab->fabric, err) < 0) {
         log_warning("the fabric process is gone: %s", error_message(err));

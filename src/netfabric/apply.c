@@ -7,7 +7,8 @@
  * makes sure that everything up to the last step can be taken back:
  *
  *   1. open fresh taps, add fresh bridges       (taken back by removing them)
- *   2. detach kept taps that change             (taken back by attaching them as before)
+ *   2. detach kept taps that change             (taken back by attaching them as before);
+ *      one that is redirected elsewhere keeps its redirect until it has the new one
  *   3. bring fresh ones up, rename, set MTU
  *   4. attach fresh and changed taps
  *   5. remove the doomed                        (cannot fail but by their being gone already)
@@ -28,6 +29,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "netfabric/uplink_priv.h"
+
+/* Frames that wait for the wire process while it is busy, or dead and not yet replaced. */
+#define WIRE_QUEUE 8192u
 
 /* One walk over two sorted tables. */
 struct walk {
@@ -105,8 +110,8 @@ static void probe_redirect(struct fabric_state *state)
     if (!state->clsact)
         return;
     lo.forgive = false;
-    kernel_redirect(&state->batch, &lo, lo.index);
-    kernel_redirect_clear(&state->batch, &lo);
+    kernel_redirect(&state->batch, &lo, lo.index, 1);
+    kernel_redirect_clear(&state->batch, &lo, 1);
     state->redirect = batch_flush(&state->batch, NULL) == 0;
 }
 
@@ -122,15 +127,41 @@ int state_init(struct fabric_state *state, struct error *err)
 void state_done(struct fabric_state *state)
 {
     table_done(&state->have);
+    uplink_host_close(state);
     batch_done(&state->batch);
 }
 
 void state_remove_all(struct fabric_state *state)
 {
+    for (size_t i = 0; i < state->have.count; i++)
+        if (uplink_is_borrowed(&state->have.items[i]))
+            uplink_return(state, &state->have.items[i]);
     kernel_remove_group(&state->batch, KERNEL_GROUP_LAB);
     kernel_remove_group(&state->batch, KERNEL_GROUP_DOOM);
     (void)batch_flush(&state->batch, NULL);
     table_done(&state->have);
+}
+
+/**
+ * changes_target() - Whether a tap is redirected before and after, but elsewhere
+ * @before:	What is
+ * @after:	What should be, or NULL
+ */
+static bool changes_target(const struct iface *before, const struct iface *after)
+{
+    return after && before->attach == ATTACH_REDIRECT && after->attach == ATTACH_REDIRECT;
+}
+
+/**
+ * next_filter() - Priority of a kept tap's filter: another one if its target changes
+ * @before:	What is
+ * @after:	What should be
+ */
+static unsigned next_filter(const struct iface *before, const struct iface *after)
+{
+    bool other = changes_target(before, after) && strcmp(before->to, after->to) != 0;
+
+    return other ? 3 - before->filter : before->filter;
 }
 
 /**
@@ -155,9 +186,18 @@ static int make_fresh(struct fabric_state *state, struct table *want, struct err
         if (walk.before) {
             if (walk.before->kind != after->kind)
                 return error_set(err, EPROTO, "%s cannot become another kind", after->ifname);
+            if (after->kind == IFACE_UPLINK && !uplink_same(walk.before, after))
+                return error_set(err, EBUSY, "uplink %s cannot lead elsewhere while it is in use",
+                                 after->ifname);
             after->index = walk.before->index;
-        } else if (after->kind == IFACE_TAP) {
-            after->fd = kernel_tap_open(after->ifname, err);
+            after->filter = next_filter(walk.before, after);
+        } else if (after->kind == IFACE_UPLINK) {
+            r = uplink_make(state, after, err);
+
+            if (r < 0)
+                return r;
+        } else if (iface_is_port(after)) {
+            after->fd = kernel_tap_open(after->ifname, after->kind == IFACE_TAP, err);
             if (after->fd < 0)
                 return after->altname ? error_prefix(err, "%s", after->altname) : after->fd;
         } else {
@@ -171,7 +211,7 @@ static int make_fresh(struct fabric_state *state, struct table *want, struct err
 
         if (after->index > 0)
             continue;
-        after->index = kernel_index(&state->batch, after->ifname);
+        after->index = kernel_index(&state->batch, uplink_kernel_name(after));
         if (after->index < 0)
             r = error_errno(err, -after->index, "index of %s", after->ifname);
     }
@@ -189,8 +229,12 @@ static void detach(struct fabric_state *state, const struct iface *tap, bool uns
     struct kernel_ref ref = ref_of(tap);
 
     ref.forgive = unsure;
-    if (state->clsact && (unsure || tap->attach == ATTACH_REDIRECT))
-        kernel_redirect_clear(&state->batch, &ref);
+    if (state->clsact && unsure) {
+        kernel_redirect_clear(&state->batch, &ref, 1);
+        kernel_redirect_clear(&state->batch, &ref, 2);
+    } else if (tap->attach == ATTACH_REDIRECT) {
+        kernel_redirect_clear(&state->batch, &ref, tap->filter);
+    }
     if (unsure || tap->attach == ATTACH_PORT)
         kernel_port_clear(&state->batch, &ref);
 }
@@ -207,7 +251,7 @@ static void attach(struct fabric_state *state, const struct table *table, const 
     struct kernel_ref ref = ref_of(tap);
 
     if (tap->attach == ATTACH_REDIRECT && to)
-        kernel_redirect(&state->batch, &ref, to->index);
+        kernel_redirect(&state->batch, &ref, to->index, tap->filter);
     else if (tap->attach == ATTACH_PORT && to)
         kernel_port(&state->batch, &ref, to->index, to->kind == IFACE_PAIR);
 }
@@ -222,8 +266,9 @@ static void detach_changed(struct fabric_state *state, const struct table *want)
     struct walk walk = {.have = &state->have, .want = want};
 
     while (walk_next(&walk))
-        if (walk.before && walk.before->kind == IFACE_TAP &&
-            (state->unsure || !walk.after || !same_attachment(walk.before, walk.after, want)))
+        if (walk.before && iface_is_port(walk.before) &&
+            (state->unsure || (!changes_target(walk.before, walk.after) &&
+                               (!walk.after || !same_attachment(walk.before, walk.after, want)))))
             detach(state, walk.before, state->unsure);
 }
 
@@ -263,11 +308,17 @@ static void configure(struct fabric_state *state, const struct table *want)
                 kernel_mtu(&state->batch, &ref, walk.after->mtu);
             continue;
         }
-        if (walk.after->kind == IFACE_TAP) {
+        if (uplink_is_borrowed(walk.after)) {
+            kernel_up_borrowed(&state->batch, &ref);
+            continue;
+        }
+        if (iface_is_port(walk.after)) {
             struct kernel_ref lenient = ref;
 
             lenient.forgive = true;
             kernel_noqueue(&state->batch, &lenient);
+            if (walk.after->kind == IFACE_WIRE)
+                kernel_queue_length(&state->batch, &ref, WIRE_QUEUE);
             if (state->clsact)
                 kernel_clsact(&state->batch, &ref);
         }
@@ -285,10 +336,17 @@ static void attach_changed(struct fabric_state *state, const struct table *want)
     struct walk walk = {.have = &state->have, .want = want};
 
     while (walk_next(&walk))
-        if (walk.after && walk.after->kind == IFACE_TAP &&
+        if (walk.after && iface_is_port(walk.after) &&
             (state->unsure || !walk.before ||
-             !same_attachment(walk.before, walk.after, &state->have)))
+             !same_attachment(walk.before, walk.after, &state->have))) {
             attach(state, want, walk.after);
+            if (walk.before && !state->unsure && changes_target(walk.before, walk.after) &&
+                walk.before->filter != walk.after->filter) {
+                struct kernel_ref ref = ref_of(walk.before);
+
+                kernel_redirect_clear(&state->batch, &ref, walk.before->filter);
+            }
+        }
 }
 
 /**
@@ -308,6 +366,10 @@ static void remove_doomed(struct fabric_state *state, const struct table *doomed
 
         if (walk.after || walk.before->index <= 0)
             continue;
+        if (uplink_is_borrowed(walk.before)) {
+            uplink_return(state, walk.before);
+            continue;
+        }
         ref = ref_of(walk.before);
         ref.forgive = true;
         kernel_doom(&state->batch, &ref);
@@ -333,11 +395,11 @@ static void roll_back(struct fabric_state *state, struct table *want, struct err
         struct kernel_ref ref;
 
         if (after && !before && after->index <= 0)
-            after->index = kernel_index(&state->batch, after->ifname);
+            after->index = kernel_index(&state->batch, uplink_kernel_name(after));
         if (!before)
             continue;
         ref = ref_of(before);
-        if (before->kind == IFACE_TAP &&
+        if (iface_is_port(before) &&
             (!after || state->unsure || !same_attachment(before, after, want)))
             detach(state, before, true);
         if (after && !same_text(before->altname, after->altname)) {
@@ -356,7 +418,7 @@ static void roll_back(struct fabric_state *state, struct table *want, struct err
         const struct iface *before = &state->have.items[i],
                            *after = table_find(want, before->ifname);
 
-        if (before->kind == IFACE_TAP &&
+        if (iface_is_port(before) &&
             (!after || state->unsure || !same_attachment(before, after, want)))
             attach(state, &state->have, before);
     }
@@ -373,7 +435,7 @@ static void roll_back(struct fabric_state *state, struct table *want, struct err
  * @err:	Error
  *
  * Taps left without their descriptor belong to nobody any more; bridges are made again where they
- * are wanted. Interfaces with other names than ours (slirp4netns has one) stay.
+ * are wanted. Interfaces with other names than ours (a physical uplink) stay.
  *
  * Return: 0 or -errno
  */
@@ -391,7 +453,7 @@ static int remove_strangers(struct fabric_state *state, struct error *err)
         struct kernel_ref ref = {.index = (int)i->if_index, .name = i->if_name};
         const char *digits = i->if_name + 1;
 
-        if (!strchr("tbp", i->if_name[0]) || !*digits ||
+        if (!strchr("tbpwu", i->if_name[0]) || !*digits ||
             strspn(digits, "0123456789.") != strlen(digits) || table_find(&state->have, i->if_name))
             continue;
         ref.forgive = true;

@@ -12,7 +12,10 @@ struct fabric_state {
     bool redirect;     /* cables by redirect, else by two-port bridges */
     bool clsact;       /* taps have a place for filters */
     bool no_addresses; /* IPv6 must be told interface by interface (struct kernel_up) */
-    bool unsure;       /* @have may be wrong in what is attached to what: set all of it anew */
+    struct batch host; /* netlink of the namespace that was left; only if has_host */
+    bool has_host;
+    int host_ns; /* that namespace; only if has_host */
+    bool unsure; /* @have may be wrong in what is attached to what: set all of it anew */
 };
 
 /* state_init() - Open netlink in the namespace of the caller and see what the kernel can do. */

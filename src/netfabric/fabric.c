@@ -311,6 +311,28 @@ int fabric_taps(struct fabric *fabric, const struct fabric_plan *plan, size_t no
     return 0;
 }
 
+int fabric_wire_taps(struct fabric *fabric, const struct fabric_plan *plan, size_t link,
+                     int ret_fds[static 2], struct error *err)
+{
+    char names[2][IFNAMSIZ];
+    size_t got = 2;
+    int fds[2], r;
+
+    fabric_wire_ifname(plan, link, 0, names[0]);
+    fabric_wire_ifname(plan, link, 1, names[1]);
+    r = call(fabric, PROTO_TAPS, (const char *[]){names[0], names[1]}, 2, NULL, 0, fds, &got, NULL,
+             err);
+    if (r < 0)
+        return r;
+    if (got != 2) {
+        while (got > 0)
+            (void)close(fds[--got]);
+        return error_set(err, EPROTO, "the fabric process did not send the wire's taps");
+    }
+    memcpy(ret_fds, fds, sizeof(fds));
+    return 0;
+}
+
 int fabric_spawn(struct fabric *fabric, const char *const *argv, const int *fds, size_t fd_count,
                  pid_t *ret_pid, int *ret_pidfd, struct error *err)
 {

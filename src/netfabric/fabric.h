@@ -26,8 +26,8 @@ int fabric_start(const char *socket_path, int log_fd, struct fabric **ret_fabric
 
 /* fabric_start_in() - Start a fabric process in the namespaces of a lab whose fabric has died.
  * @tap_fds:	Taps that live on (pidfd_getfd() from the QEMUs that hold them); they stay the
- *		caller's. At the next fabric_apply() whatever else the old process left is removed and
- *		what is missing is made anew. */
+ *		caller's. At the next fabric_apply() whatever else the old process left is removed
+ *		and what is missing is made anew. */
 int fabric_start_in(const char *socket_path, int log_fd, const int *tap_fds, size_t tap_count,
                     struct fabric **ret_fabric, struct error *err);
 
@@ -54,6 +54,13 @@ int fabric_apply(struct fabric *fabric, const struct fabric_plan *plan, struct e
  * that used it. @ret_fds: room for all of the node's NICs; caller owns. */
 int fabric_taps(struct fabric *fabric, const struct fabric_plan *plan, size_t node, int *ret_fds,
                 struct error *err);
+
+/* fabric_wire_taps() - Descriptors of a link's two taps of the wire (IFF_TAP|IFF_NO_PI: plain
+ * frames, segmented and with their checksums). ret_fds[i] yields what the guest at the link's end i
+ * sends, and what is written there reaches that guest. Caller owns; the fabric keeps its own
+ * copies, so nothing is lost between a wire process and its successor. */
+int fabric_wire_taps(struct fabric *fabric, const struct fabric_plan *plan, size_t link,
+                     int ret_fds[static 2], struct error *err);
 
 /* fabric_spawn() - Run a helper program inside the namespaces (a capture worker, slirp4netns).
  * @argv:	NULL-terminated, argv[0] an absolute path

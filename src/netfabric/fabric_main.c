@@ -21,6 +21,7 @@
 #include "netfabric/namespace_priv.h"
 #include "netfabric/proto_priv.h"
 #include "netfabric/server_priv.h"
+#include "netfabric/uplink_priv.h"
 
 /**
  * prepare() - Socket, namespaces, netlink
@@ -42,6 +43,7 @@ static int prepare(const char *path, int tap_fd, struct fabric_state *state, str
 
     if (listen_fd < 0)
         return listen_fd;
+    uplink_host_open(state);
     r = tap_fd >= 0 ? namespace_enter_of_tap(tap_fd, err) : namespace_enter_new(err);
     if (r < 0)
         return r;

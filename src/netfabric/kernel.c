@@ -17,6 +17,7 @@
 
 #include "netfabric/kernel_priv.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_bridge.h>
 #include <linux/if_ether.h>
@@ -26,13 +27,13 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/tc_act/tc_mirred.h>
+#include <linux/veth.h>
 #include <netlink/attr.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #define GROUP_FWD_ALL_BUT_PAUSE 0xFFFDu
-#define FILTER_PRIORITY         1u
 #define DRAIN_MOST              4096
 #define ADDR_GEN_NONE           1 /* IN6_ADDR_GEN_MODE_NONE, linux/if_link.h */
 
@@ -136,10 +137,10 @@ int kernel_tun_open(struct error *err)
     return -code;
 }
 
-int kernel_tap_open(const char *name, struct error *err)
+int kernel_tap_open(const char *name, bool vnet_hdr, struct error *err)
 {
-    struct ifreq request = {.ifr_flags =
-                                (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL)};
+    const int flags = IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL | (vnet_hdr ? IFF_VNET_HDR : 0);
+    struct ifreq request = {.ifr_flags = (short)flags};
     int fd = kernel_tun_open(err), code;
 
     if (fd < 0)
@@ -206,20 +207,36 @@ void kernel_bridge_add(struct batch *batch, const char *name, const char *altnam
     queue(batch, message, &ref, "add bridge");
 }
 
+/**
+ * put_no_addresses() - Tell IPv6 to make an interface no address
+ * @message:	Message about it
+ */
+static void put_no_addresses(struct nl_msg *message)
+{
+    struct nlattr *families = nest(message, IFLA_AF_SPEC);
+    struct nlattr *inet6 = nest(message, AF_INET6);
+
+    must(nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_NONE));
+    (void)nla_nest_end(message, inet6);
+    (void)nla_nest_end(message, families);
+}
+
 void kernel_up(struct batch *batch, const struct kernel_ref *ref, unsigned mtu, bool no_addresses)
 {
     struct nl_msg *message = link_message(RTM_SETLINK, ref, AF_UNSPEC, IFF_UP);
 
     put_u32(message, IFLA_MTU, mtu + KERNEL_TAG_ROOM);
     put_u32(message, IFLA_GROUP, KERNEL_GROUP_LAB);
-    if (no_addresses) {
-        struct nlattr *families = nest(message, IFLA_AF_SPEC);
-        struct nlattr *inet6 = nest(message, AF_INET6);
+    if (no_addresses)
+        put_no_addresses(message);
+    queue(batch, message, ref, "bring up");
+}
 
-        must(nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_NONE));
-        (void)nla_nest_end(message, inet6);
-        (void)nla_nest_end(message, families);
-    }
+void kernel_up_borrowed(struct batch *batch, const struct kernel_ref *ref)
+{
+    struct nl_msg *message = link_message(RTM_SETLINK, ref, AF_UNSPEC, IFF_UP);
+
+    put_no_addresses(message);
     queue(batch, message, ref, "bring up");
 }
 
@@ -267,7 +284,15 @@ void kernel_noqueue(struct batch *batch, const struct kernel_ref *ref)
     queue(batch, message, ref, "take the queue from");
 }
 
-void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to)
+void kernel_queue_length(struct batch *batch, const struct kernel_ref *ref, unsigned frames)
+{
+    struct nl_msg *message = link_message(RTM_SETLINK, ref, AF_UNSPEC, 0);
+
+    put_u32(message, IFLA_TXQLEN, frames);
+    queue(batch, message, ref, "set queue of");
+}
+
+void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to, unsigned priority)
 {
     const struct tc_u32_sel everything = {.flags = TC_U32_TERMINAL, .nkeys = 1};
     const struct tc_u32_key any = {0};
@@ -275,7 +300,7 @@ void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to)
         .action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR, .ifindex = (uint32_t)to};
     struct nl_msg *message = tc_message(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, ref,
                                         TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
-                                        TC_H_MAKE(FILTER_PRIORITY << 16, htons(ETH_P_ALL)));
+                                        TC_H_MAKE(priority << 16, htons(ETH_P_ALL)));
     struct nlattr *options, *actions, *action, *parameters;
     char selector[sizeof(everything) + sizeof(any)];
 
@@ -296,11 +321,11 @@ void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to)
     queue(batch, message, ref, "add redirect to");
 }
 
-void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref)
+void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref, unsigned priority)
 {
     struct nl_msg *message =
         tc_message(RTM_DELTFILTER, 0, ref, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
-                   TC_H_MAKE(FILTER_PRIORITY << 16, htons(ETH_P_ALL)));
+                   TC_H_MAKE(priority << 16, htons(ETH_P_ALL)));
 
     must(nla_put_string(message, TCA_KIND, "u32"));
     queue(batch, message, ref, "remove redirect from");
@@ -346,4 +371,85 @@ void kernel_remove_group(struct batch *batch, enum kernel_group group)
 
     put_u32(message, IFLA_GROUP, (uint32_t)group);
     queue(batch, message, &ref, "remove");
+}
+
+void kernel_remove(struct batch *batch, const struct kernel_ref *ref)
+{
+    queue(batch, link_message(RTM_DELLINK, ref, AF_UNSPEC, 0), ref, "remove");
+}
+
+void kernel_down(struct batch *batch, const struct kernel_ref *ref)
+{
+    struct nl_msg *message = link_message(RTM_SETLINK, ref, AF_UNSPEC, 0);
+
+    ((struct ifinfomsg *)nlmsg_data(nlmsg_hdr(message)))->ifi_change = IFF_UP;
+    queue(batch, message, ref, "take down");
+}
+
+void kernel_move(struct batch *batch, const struct kernel_ref *ref, int ns)
+{
+    struct nl_msg *message = link_message(RTM_SETLINK, ref, AF_UNSPEC, 0);
+
+    put_u32(message, IFLA_NET_NS_FD, (uint32_t)ns);
+    queue(batch, message, ref, "move");
+}
+
+void kernel_join_host(struct batch *batch, const struct kernel_ref *ref, int bridge)
+{
+    struct nl_msg *message = link_message(RTM_SETLINK, ref, AF_UNSPEC, IFF_UP);
+
+    put_u32(message, IFLA_MASTER, (uint32_t)bridge);
+    put_no_addresses(message);
+    queue(batch, message, ref, "join to the host's bridge");
+}
+
+void kernel_veth_add(struct batch *batch, const struct kernel_ref *ref, const char *peer,
+                     int peer_ns, unsigned mtu)
+{
+    const struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+    struct nl_msg *message =
+        batch_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof(info));
+    struct nlattr *link_info, *data, *other;
+
+    must(nla_put_string(message, IFLA_IFNAME, ref->name));
+    put_u32(message, IFLA_MTU, mtu + KERNEL_TAG_ROOM);
+    link_info = nest(message, IFLA_LINKINFO);
+    must(nla_put_string(message, IFLA_INFO_KIND, "veth"));
+    data = nest(message, IFLA_INFO_DATA);
+    other = nest(message, VETH_INFO_PEER);
+    if (nlmsg_append(message, (void *)(uintptr_t)&info, sizeof(info), NLMSG_ALIGNTO) < 0)
+        abort();
+    must(nla_put_string(message, IFLA_IFNAME, peer));
+    put_u32(message, IFLA_NET_NS_FD, (uint32_t)peer_ns);
+    (void)nla_nest_end(message, other);
+    (void)nla_nest_end(message, data);
+    (void)nla_nest_end(message, link_info);
+    queue(batch, message, ref, "add veth");
+}
+
+int kernel_vxlan_add(struct batch *batch, const char *name, int ns, uint32_t vni,
+                     const char *remote, uint16_t port, struct error *err)
+{
+    const struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+    struct kernel_ref ref = {.name = name};
+    struct nl_msg *message;
+    struct nlattr *link_info, *data;
+    struct in6_addr address;
+    bool is_v4 = inet_pton(AF_INET, remote, &address) == 1;
+
+    if (!is_v4 && inet_pton(AF_INET6, remote, &address) != 1)
+        return error_input(err, "'%s' is no IP address", remote);
+    message = batch_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof(info));
+    must(nla_put_string(message, IFLA_IFNAME, name));
+    put_u32(message, IFLA_NET_NS_FD, (uint32_t)ns);
+    link_info = nest(message, IFLA_LINKINFO);
+    must(nla_put_string(message, IFLA_INFO_KIND, "vxlan"));
+    data = nest(message, IFLA_INFO_DATA);
+    put_u32(message, IFLA_VXLAN_ID, vni);
+    must(nla_put(message, is_v4 ? IFLA_VXLAN_GROUP : IFLA_VXLAN_GROUP6, is_v4 ? 4 : 16, &address));
+    must(nla_put_u16(message, IFLA_VXLAN_PORT, htons(port)));
+    (void)nla_nest_end(message, data);
+    (void)nla_nest_end(message, link_info);
+    queue(batch, message, &ref, "add VXLAN");
+    return 0;
 }

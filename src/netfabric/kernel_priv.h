@@ -27,9 +27,11 @@ struct kernel_ref {
 
 /* kernel_tun_open() - Open /dev/net/tun; the error's hint says how to mend. Return: fd or -errno */
 int kernel_tun_open(struct error *err);
-/* kernel_tap_open() - Make a tap with vnet_hdr in the caller's namespace.
+/* kernel_tap_open() - Make a tap in the caller's namespace.
+ * @vnet_hdr:	Frames begin with a struct virtio_net_hdr, and may be segmented and checksummed
+ *		later; else the kernel has done both before a frame is read
  * Return: descriptor (non-blocking); the tap lives as long as it, or until deleted */
-int kernel_tap_open(const char *name, struct error *err);
+int kernel_tap_open(const char *name, bool vnet_hdr, struct error *err);
 /* kernel_tap_name() - Name of the tap behind a descriptor. Return: 0 or -errno */
 int kernel_tap_name(int fd, char ret_name[static IFNAMSIZ]);
 /* kernel_tap_drain() - Throw away frames that wait in a tap. */
@@ -43,6 +45,8 @@ void kernel_bridge_add(struct batch *batch, const char *name, const char *altnam
 /* kernel_up() - Set MTU (of the payload; KERNEL_TAG_ROOM is added), group, up.
  * @no_addresses: also tell IPv6 to make itself no address (where its sysctl cannot be written) */
 void kernel_up(struct batch *batch, const struct kernel_ref *ref, unsigned mtu, bool no_addresses);
+/* kernel_up_borrowed() - Bring up an interface that is not ours to change. */
+void kernel_up_borrowed(struct batch *batch, const struct kernel_ref *ref);
 /* kernel_mtu() - Change the MTU. */
 void kernel_mtu(struct batch *batch, const struct kernel_ref *ref, unsigned mtu);
 /* kernel_altname() - Add or remove an altname. */
@@ -52,10 +56,30 @@ void kernel_altname(struct batch *batch, const struct kernel_ref *ref, const cha
 void kernel_clsact(struct batch *batch, const struct kernel_ref *ref);
 /* kernel_noqueue() - Take the queueing discipline away: a cable has none. */
 void kernel_noqueue(struct batch *batch, const struct kernel_ref *ref);
-/* kernel_redirect() - Every frame that comes from @ref's guest goes out of @to. */
-void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to);
+/* kernel_queue_length() - How many frames wait in an interface for its reader. */
+void kernel_queue_length(struct batch *batch, const struct kernel_ref *ref, unsigned frames);
+/* kernel_redirect() - Every frame that comes from @ref's guest goes out of @to.
+ * @priority:	1 or 2. To change the target without losing a frame, add a filter of the other
+ *		priority, then remove the first: there is always one that matches. */
+void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to, unsigned priority);
 /* kernel_redirect_clear() - No more. */
-void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref);
+void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref, unsigned priority);
+/* kernel_veth_add() - A pair: @ref->name here, @peer in another namespace. */
+void kernel_veth_add(struct batch *batch, const struct kernel_ref *ref, const char *peer,
+                     int peer_ns, unsigned mtu);
+/* kernel_vxlan_add() - A VXLAN interface in namespace @ns, its underlay where @batch is.
+ * @remote:	IPv4 or IPv6 address of the other end
+ * Return: 0 or -EINVAL */
+int kernel_vxlan_add(struct batch *batch, const char *name, int ns, uint32_t vni,
+                     const char *remote, uint16_t port, struct error *err);
+/* kernel_join_host() - Make @ref a port of a bridge that is not ours, and silent besides. */
+void kernel_join_host(struct batch *batch, const struct kernel_ref *ref, int bridge);
+/* kernel_move() - Move an interface into another namespace. */
+void kernel_move(struct batch *batch, const struct kernel_ref *ref, int ns);
+/* kernel_down() - Take it down. */
+void kernel_down(struct batch *batch, const struct kernel_ref *ref);
+/* kernel_remove() - Remove it. */
+void kernel_remove(struct batch *batch, const struct kernel_ref *ref);
 /* kernel_port() - Make @ref a port of a bridge that passes all reserved addresses but PAUSE.
  * @pair: as in kernel_bridge_add() */
 void kernel_port(struct batch *batch, const struct kernel_ref *ref, int bridge, bool pair);

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "topology/model.h"
@@ -19,10 +20,28 @@ struct fabric_tap {
     char *altname;         /* "r1:eth0" as far as the kernel takes it */
 };
 
+/* How far the wire process is in a cable's way. Its taps are made before frames go into them and
+ * removed after the last frame has left, so that a cable changes over without losing one. */
+enum fabric_wire {
+    FABRIC_WIRE_NONE,   /* frames go from tap to tap */
+    FABRIC_WIRE_READY,  /* so they do; but the wire's taps are there, and what it writes arrives */
+    FABRIC_WIRE_ACTIVE, /* frames go into the wire's taps */
+};
+
 /* A point-to-point cable between two taps. */
 struct fabric_link {
     size_t taps[2]; /* indexes into plan.taps */
-    bool cut;       /* cabled but dark both ways */
+    bool dark[2];   /* dark[i]: what the guest at taps[i] sends does not arrive; both: cut */
+    enum fabric_wire wire;
+};
+
+/* What a segment has besides its nodes' taps. */
+enum fabric_uplink {
+    FABRIC_UPLINK_NONE,
+    FABRIC_UPLINK_NAT,      /* a tap that slirp4netns opens by its name */
+    FABRIC_UPLINK_BRIDGE,   /* a veth pair to a bridge of the host */
+    FABRIC_UPLINK_PHYSICAL, /* an interface of the host, moved here and back at the end */
+    FABRIC_UPLINK_VXLAN,    /* a VXLAN interface whose outer packets are the host's */
 };
 
 /* A LAN segment: a bridge with taps as ports. */
@@ -31,6 +50,11 @@ struct fabric_segment {
     char *altname;
     size_t *taps;
     size_t tap_count;
+    unsigned mtu; /* payload of the longest frame that is passed on; 0: the plan's */
+    enum fabric_uplink uplink;
+    char *interface; /* bridge, physical: of the host; else NULL */
+    char *remote;    /* vxlan: the other end's address; else NULL */
+    uint32_t vni;    /* vxlan */
 };
 
 struct fabric_plan {
@@ -41,11 +65,21 @@ struct fabric_plan {
     struct fabric_link *links;
     size_t link_count; /* same order as topology.links */
     struct fabric_segment *segments;
-    size_t segment_count; /* same order as topology.lans, then one per nat uplink */
+    size_t segment_count; /* same order as topology.lans, then topology.uplinks */
     unsigned mtu;         /* of every interface, 9500 */
 };
 
-/* fabric_plan_make() - Plan a topology. */
-int fabric_plan_make(const struct topology *topology, struct fabric_plan **ret_plan,
-                     struct error *err);
+/* fabric_plan_make() - Plan a topology.
+ * @before:	Plan of what runs, NULL: nothing does. A node or segment that has the same name in
+ *it keeps the names of its interfaces, whatever comes or goes besides: a tap that QEMU holds cannot
+ *be renamed into another one. */
+int fabric_plan_make(const struct topology *topology, const struct fabric_plan *before,
+                     struct fabric_plan **ret_plan, struct error *err);
+/* fabric_wire_ifname() - Name of the wire's tap at one end of a link: what the guest there sends
+ * comes out of it, and what is written into it reaches that guest. */
+void fabric_wire_ifname(const struct fabric_plan *plan, size_t link, unsigned end,
+                        char ret_name[static IFNAMSIZ]);
+/* fabric_uplink_ifname() - Name of a segment's interface to the outside. */
+void fabric_uplink_ifname(const struct fabric_plan *plan, size_t segment,
+                          char ret_name[static IFNAMSIZ]);
 void fabric_plan_free(struct fabric_plan *plan);

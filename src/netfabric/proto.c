@@ -14,10 +14,11 @@
 #include "base/alloc.h"
 
 #define PROTO_MAGIC   0x4c46u
-#define PROTO_VERSION 1u
+#define PROTO_VERSION 2u
 #define PROTO_REPLY   0x8000u
 
 #define ALTNAME_MAX 127u
+#define ADDRESS_MAX 64u
 #define MTU_LEAST   68u
 #define MTU_MOST    65000u
 
@@ -248,7 +249,8 @@ void proto_encode_plan(struct strbuf *buf, const struct fabric_plan *plan)
     for (size_t i = 0; i < plan->link_count; i++) {
         put_u32(buf, (uint32_t)plan->links[i].taps[0]);
         put_u32(buf, (uint32_t)plan->links[i].taps[1]);
-        put_u32(buf, plan->links[i].cut);
+        put_u32(buf, plan->links[i].dark[0] | (uint32_t)plan->links[i].dark[1] << 1);
+        put_u32(buf, plan->links[i].wire);
     }
     put_u32(buf, (uint32_t)plan->segment_count);
     for (size_t i = 0; i < plan->segment_count; i++) {
@@ -257,6 +259,11 @@ void proto_encode_plan(struct strbuf *buf, const struct fabric_plan *plan)
         put_u32(buf, (uint32_t)plan->segments[i].tap_count);
         for (size_t t = 0; t < plan->segments[i].tap_count; t++)
             put_u32(buf, (uint32_t)plan->segments[i].taps[t]);
+        put_u32(buf, plan->segments[i].mtu);
+        put_u32(buf, plan->segments[i].uplink);
+        put_text(buf, plan->segments[i].interface);
+        put_text(buf, plan->segments[i].remote);
+        put_u32(buf, plan->segments[i].vni);
     }
 }
 
@@ -342,6 +349,66 @@ static bool names_unique(const struct fabric_plan *plan)
 }
 
 /**
+ * take_state() - What a cable lets pass
+ * @reader:	Where
+ * @link:	Filled
+ */
+static void take_state(struct reader *reader, struct fabric_link *link)
+{
+    uint32_t dark = take_u32(reader), wire = take_u32(reader);
+
+    if (dark > 3 || wire > FABRIC_WIRE_ACTIVE) {
+        reader->failed = true;
+        return;
+    }
+    link->dark[0] = (dark & 1) != 0;
+    link->dark[1] = (dark & 2) != 0;
+    link->wire = (enum fabric_wire)wire;
+}
+
+/**
+ * take_word() - A text without which something is meant: NULL if it is empty
+ * @reader:	Where
+ * @most:	Most bytes
+ *
+ * Return: owned text, or NULL
+ */
+static char *take_word(struct reader *reader, size_t most)
+{
+    char *text = take_text(reader, most);
+
+    if (*text)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/**
+ * take_outside() - MTU and uplink of a segment
+ * @reader:	Where
+ * @segment:	Filled
+ */
+static void take_outside(struct reader *reader, struct fabric_segment *segment)
+{
+    uint32_t uplink;
+    bool names_interface, is_vxlan;
+
+    segment->mtu = take_u32(reader);
+    uplink = take_u32(reader);
+    segment->interface = take_word(reader, IFNAMSIZ - 1);
+    segment->remote = take_word(reader, ADDRESS_MAX);
+    segment->vni = take_u32(reader);
+    names_interface = uplink == FABRIC_UPLINK_BRIDGE || uplink == FABRIC_UPLINK_PHYSICAL;
+    is_vxlan = uplink == FABRIC_UPLINK_VXLAN;
+    if (uplink > FABRIC_UPLINK_VXLAN || names_interface != (segment->interface != NULL) ||
+        is_vxlan != (segment->remote != NULL) ||
+        (segment->mtu != 0 && (segment->mtu < MTU_LEAST || segment->mtu > MTU_MOST)))
+        reader->failed = true;
+    else
+        segment->uplink = (enum fabric_uplink)uplink;
+}
+
+/**
  * take_plan() - The body of a plan
  * @reader:	Where
  * @plan:	Empty plan; on failure it holds what was read
@@ -362,16 +429,16 @@ static void take_plan(struct reader *reader, struct fabric_plan *plan)
         take_names(reader, 't', tap->ifname, &tap->altname);
     }
     used = xnew0(bool, plan->tap_count);
-    count = take_count(reader, 3 * sizeof(uint32_t));
+    count = take_count(reader, 4 * sizeof(uint32_t));
     plan->links = xnew0(struct fabric_link, count);
     for (uint32_t i = 0; i < count && !reader->failed; i++) {
         struct fabric_link *link = &plan->links[plan->link_count++];
 
         link->taps[0] = take_tap(reader, plan, used);
         link->taps[1] = take_tap(reader, plan, used);
-        link->cut = take_u32(reader) != 0;
+        take_state(reader, link);
     }
-    count = take_count(reader, 3 * sizeof(uint32_t));
+    count = take_count(reader, 8 * sizeof(uint32_t));
     plan->segments = xnew0(struct fabric_segment, count);
     for (uint32_t i = 0; i < count && !reader->failed; i++) {
         struct fabric_segment *segment = &plan->segments[plan->segment_count++];
@@ -382,6 +449,7 @@ static void take_plan(struct reader *reader, struct fabric_plan *plan)
         segment->taps = xnew0(size_t, ports);
         for (uint32_t t = 0; t < ports && !reader->failed; t++)
             segment->taps[segment->tap_count++] = take_tap(reader, plan, used);
+        take_outside(reader, segment);
     }
 }
 

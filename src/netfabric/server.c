@@ -118,10 +118,12 @@ static int do_taps(struct server *server, const struct proto_request *request,
     for (size_t i = 0; i < request->word_count; i++) {
         const struct iface *iface = table_find(&server->state->have, request->words[i]);
 
-        if (!iface || iface->kind != IFACE_TAP || iface->fd < 0)
+        if (!iface || !iface_is_port(iface) || iface->fd < 0)
             return error_set(err, ENODEV, "no tap '%s'", request->words[i]);
-        /* What reached the tap while nobody read it is not for the guest that starts now. */
-        kernel_tap_drain(iface->fd);
+        /* What reached the tap while nobody read it is not for the guest that starts now. But what
+         * is on its way through the wire is to arrive, though one wire died and another comes. */
+        if (iface->kind == IFACE_TAP)
+            kernel_tap_drain(iface->fd);
         exchange->reply_fds[exchange->reply_fd_count++] = iface->fd;
     }
     return 0;

@@ -27,30 +27,99 @@ static void attach(struct iface *tap, enum attach_kind kind, const char to[stati
 }
 
 /**
- * add_link() - Attach two taps to each other
+ * add_named() - Add an interface whose name is another's with another letter
+ * @table:	Table
+ * @letter:	Its kind's
+ * @other:	The other's name
+ * @kind:	Its kind
+ * @mtu:	Its MTU
+ *
+ * Return: its index (pointers move when the table grows)
+ */
+static size_t add_named(struct table *table, char letter, const char other[static IFNAMSIZ],
+                        enum iface_kind kind, unsigned mtu)
+{
+    struct iface *iface = table_add(table);
+
+    memcpy(iface->ifname, other, IFNAMSIZ);
+    iface->ifname[0] = letter;
+    iface->kind = kind;
+    iface->mtu = mtu;
+    return table->count - 1;
+}
+
+/**
+ * join() - Make two interfaces the ends of a cable
+ * @table:	Table
+ * @a:		One end
+ * @b:		The other
+ * @to_b:	Whether frames go from @a to @b
+ * @to_a:	Whether they go from @b to @a
+ * @redirect:	By redirect, else by a bridge that is named after @a
+ */
+static void join(struct table *table, size_t a, size_t b, bool to_b, bool to_a, bool redirect)
+{
+    if (redirect && to_b)
+        attach(&table->items[a], ATTACH_REDIRECT, table->items[b].ifname);
+    if (redirect && to_a)
+        attach(&table->items[b], ATTACH_REDIRECT, table->items[a].ifname);
+    if (!redirect && to_a && to_b) {
+        size_t pair =
+            add_named(table, 'p', table->items[a].ifname, IFACE_PAIR, table->items[a].mtu);
+
+        attach(&table->items[a], ATTACH_PORT, table->items[pair].ifname);
+        attach(&table->items[b], ATTACH_PORT, table->items[pair].ifname);
+    }
+}
+
+/**
+ * add_link() - Attach two taps to each other, or each to its tap of the wire
  * @table:	Table whose first items are the plan's taps, in its order
  * @link:	Cable
- * @redirect:	By redirect, else by a bridge
+ * @redirect:	By redirect, else by bridges
  */
 static void add_link(struct table *table, const struct fabric_link *link, bool redirect)
 {
-    size_t a = link->taps[0], b = link->taps[1];
-    struct iface *pair;
+    size_t taps[2] = {link->taps[0], link->taps[1]}, wires[2];
+    bool active = link->wire == FABRIC_WIRE_ACTIVE;
 
-    if (link->cut)
-        return;
-    if (redirect) {
-        attach(&table->items[a], ATTACH_REDIRECT, table->items[b].ifname);
-        attach(&table->items[b], ATTACH_REDIRECT, table->items[a].ifname);
-        return;
+    if (!active)
+        join(table, taps[0], taps[1], !link->dark[0], !link->dark[1], redirect);
+    for (unsigned end = 0; link->wire != FABRIC_WIRE_NONE && end < 2; end++) {
+        wires[end] = add_named(table, 'w', table->items[taps[end]].ifname, IFACE_WIRE,
+                               table->items[taps[end]].mtu);
+        if (active || redirect)
+            join(table, taps[end], wires[end], active && !link->dark[end], !link->dark[!end],
+                 redirect);
     }
-    pair = table_add(table);
-    memcpy(pair->ifname, table->items[a].ifname, IFNAMSIZ);
-    pair->ifname[0] = 'p';
-    pair->kind = IFACE_PAIR;
-    pair->mtu = table->items[a].mtu;
-    attach(&table->items[a], ATTACH_PORT, pair->ifname);
-    attach(&table->items[b], ATTACH_PORT, pair->ifname);
+}
+
+/**
+ * add_segment() - A bridge, its ports, and its way out
+ * @table:	Table whose first items are the plan's taps, in its order
+ * @segment:	Segment
+ * @mtu:	The plan's MTU
+ */
+static void add_segment(struct table *table, const struct fabric_segment *segment, unsigned mtu)
+{
+    struct iface *bridge = table_add(table);
+
+    memcpy(bridge->ifname, segment->ifname, IFNAMSIZ);
+    bridge->altname = xstrdup(segment->altname);
+    bridge->kind = IFACE_SEGMENT;
+    bridge->mtu = segment->mtu ? segment->mtu : mtu;
+    for (size_t t = 0; t < segment->tap_count; t++)
+        attach(&table->items[segment->taps[t]], ATTACH_PORT, segment->ifname);
+    if (segment->uplink != FABRIC_UPLINK_NONE) {
+        struct iface *uplink =
+            &table->items[add_named(table, 'u', segment->ifname, IFACE_UPLINK, mtu)];
+
+        uplink->uplink = segment->uplink;
+        uplink->interface = segment->interface ? xstrdup(segment->interface) : NULL;
+        uplink->remote = segment->remote ? xstrdup(segment->remote) : NULL;
+        uplink->vni = segment->vni;
+        attach(uplink, ATTACH_PORT, segment->ifname);
+    }
 }
 
 void table_from_plan(const struct fabric_plan *plan, bool redirect, struct table *ret_table)
@@ -67,17 +136,8 @@ void table_from_plan(const struct fabric_plan *plan, bool redirect, struct table
     }
     for (size_t i = 0; i < plan->link_count; i++)
         add_link(&table, &plan->links[i], redirect);
-    for (size_t i = 0; i < plan->segment_count; i++) {
-        const struct fabric_segment *segment = &plan->segments[i];
-        struct iface *bridge = table_add(&table);
-
-        memcpy(bridge->ifname, segment->ifname, IFNAMSIZ);
-        bridge->altname = xstrdup(segment->altname);
-        bridge->kind = IFACE_SEGMENT;
-        bridge->mtu = plan->mtu;
-        for (size_t t = 0; t < segment->tap_count; t++)
-            attach(&table.items[segment->taps[t]], ATTACH_PORT, segment->ifname);
-    }
+    for (size_t i = 0; i < plan->segment_count; i++)
+        add_segment(&table, &plan->segments[i], plan->mtu);
     table_sort(&table);
     *ret_table = table;
 }
@@ -88,7 +148,7 @@ struct iface *table_add(struct table *table)
 
     array_grow(table->items, table->count, table->capacity);
     item = &table->items[table->count++];
-    *item = (struct iface){.fd = -1};
+    *item = (struct iface){.filter = 1, .fd = -1};
     return item;
 }
 
@@ -113,6 +173,8 @@ void table_done(struct table *table)
 {
     for (size_t i = 0; i < table->count; i++) {
         free(table->items[i].altname);
+        free(table->items[i].interface);
+        free(table->items[i].remote);
         cleanup_close(&table->items[i].fd);
     }
     free(table->items);

@@ -7,9 +7,12 @@
 #include "netfabric/plan.h"
 
 enum iface_kind {
-    IFACE_TAP,
+    IFACE_TAP,  /* of a guest */
+    IFACE_WIRE, /* tap of the wire process: without vnet_hdr, so that it sees frames as on a cable
+                 */
     IFACE_SEGMENT, /* bridge of a LAN */
     IFACE_PAIR,    /* two-port bridge in a cable's stead */
+    IFACE_UPLINK,  /* to the outside of the namespace */
 };
 
 enum attach_kind {
@@ -25,16 +28,27 @@ struct iface {
     enum attach_kind attach;
     char to[IFNAMSIZ]; /* the other tap or the bridge */
     unsigned mtu;
+    unsigned filter; /* priority of the redirect's filter: changes with each change of target */
+    enum fabric_uplink uplink;
+    char *interface, *remote; /* of an uplink, owned, or NULL */
+    uint32_t vni;
     int fd;    /* of a tap, owned; -1 if there is none (yet) */
     int index; /* the kernel's; 0 if it is not there (yet) */
 };
+
+/* iface_is_port() - Whether frames come in from it that are to be sent somewhere. */
+static inline bool iface_is_port(const struct iface *iface)
+{
+    return iface->kind != IFACE_SEGMENT && iface->kind != IFACE_PAIR;
+}
 
 struct table {
     struct iface *items;
     size_t count, capacity;
 };
 
-/* table_from_plan() - @redirect: whether the kernel can make cables by redirect. */
+/* table_from_plan() - @redirect: whether the kernel can make cables by redirect; without, a cable
+ * that is dark one way only is dark both ways. */
 void table_from_plan(const struct fabric_plan *plan, bool redirect, struct table *ret_table);
 /* table_add() - Room for one more item; call table_sort() before looking anything up. */
 struct iface *table_add(struct table *table);

@@ -72,7 +72,7 @@ static int lab_setup(void **state)
                                       .link_count = 2,
                                       .lans = &lab->lan,
                                       .lan_count = 1};
-    assert_int_equal(fabric_plan_make(&lab->topology, &lab->plan, &err), 0);
+    assert_int_equal(fabric_plan_make(&lab->topology, NULL, &lab->plan, &err), 0);
     if (fabric_start(lab->socket, -1, &lab->fabric, &err) < 0) {
         print_message("SKIP: %s\n", error_message(&err));
         lab->fabric = NULL;
@@ -231,12 +231,12 @@ static void test_cut_and_mended(void **state)
     needs_fabric(lab);
     (void)make_frame(frame, to, 0x0800, sizeof(frame));
     assert_true(passes(lab->taps[0], lab->taps[1], frame, sizeof(frame), 2000));
-    lab->plan->links[0].cut = true;
+    lab->plan->links[0].dark[0] = lab->plan->links[0].dark[1] = true;
     assert_int_equal(fabric_apply(lab->fabric, lab->plan, NULL), 0);
     assert_false(passes(lab->taps[0], lab->taps[1], frame, sizeof(frame), 100));
     assert_false(passes(lab->taps[1], lab->taps[0], frame, sizeof(frame), 100));
     assert_true(passes(lab->taps[2], lab->taps[3], frame, sizeof(frame), 2000));
-    lab->plan->links[0].cut = false;
+    lab->plan->links[0].dark[0] = lab->plan->links[0].dark[1] = false;
     assert_int_equal(fabric_apply(lab->fabric, lab->plan, NULL), 0);
     assert_true(passes(lab->taps[0], lab->taps[1], frame, sizeof(frame), 2000));
 }
@@ -333,18 +333,18 @@ static void test_random_plans(void **state)
         plan.segment_count = segments;
         plan.link_count = links;
         for (size_t i = 0; i < links; i++)
-            plan.links[i].cut = rand_r(&seed) % 3 == 0;
+            plan.links[i].dark[0] = plan.links[i].dark[1] = rand_r(&seed) % 3 == 0;
         assert_int_equal(fabric_apply(lab->fabric, &plan, NULL), 0);
         for (size_t i = 0; i < 2; i++)
             assert_int_equal(passes(lab->taps[2 * i], lab->taps[2 * i + 1], frame, sizeof(frame),
-                                    i < links && !plan.links[i].cut ? 2000 : 5),
-                             i < links && !plan.links[i].cut);
+                                    i < links && !plan.links[i].dark[0] ? 2000 : 5),
+                             i < links && !plan.links[i].dark[0]);
         assert_int_equal(
             passes(lab->taps[4], lab->taps[5], frame, sizeof(frame), segments ? 2000 : 5),
             segments);
     }
     for (size_t i = 0; i < 2; i++)
-        lab->plan->links[i].cut = false;
+        lab->plan->links[i].dark[0] = lab->plan->links[i].dark[1] = false;
 }
 
 /* The fallback where u32 or mirred is missing: two-port bridges. */
