@@ -12,7 +12,9 @@
  *
  * The guest's socket is read with priority over all else in the loop. QEMU sends a serial port's
  * bytes one by one, and a unix socket holds only a few hundred such writes before QEMU, and with it
- * the guest, has to wait.
+ * the guest, has to wait. Waking up for each of them costs QEMU and us more than the byte is worth,
+ * so once they follow each other closely they are fetched every PAUSE_NS, in which far fewer come
+ * than the socket holds; a lone byte (an echo) is read at once.
  *
  * What is typed goes into a bounded queue for the guest. When it fills, clients are no longer read,
  * so a long paste waits in the client instead of being lost.
@@ -38,6 +40,9 @@
 #define LAST_LINE_MAX   256   /* bytes of the last line that are kept for display */
 #define TAIL_BYTES      16384 /* of the record, looked at for the tail */
 #define TAIL_LINES_MAX  100
+#define PAUSE_NS        (NS_PER_MS * 3 / 10)
+#define DENSE_READS     8          /* in a row, each within PAUSE_NS of the one before */
+#define SMALL_READ      512        /* what comes in larger pieces needs no gathering */
 #define DRAIN_MAX       (1u << 20) /* read at most from a guest that is gone */
 
 uint64_t clock_ns(void)
@@ -94,6 +99,9 @@ int console_new(sd_event *event, const struct console_options *options,
 static void drop_guest(struct console *console)
 {
     console->guest_io = sd_event_source_disable_unref(console->guest_io);
+    console->guest_timer = sd_event_source_disable_unref(console->guest_timer);
+    console->guest_paused = false;
+    console->dense_reads = 0;
     if (console->guest >= 0)
         (void)close(console->guest);
     console->guest = -1;
@@ -216,7 +224,8 @@ void console_preload(struct console *console, const void *data, size_t size)
 static void update_guest(struct console *console)
 {
     (void)sd_event_source_set_io_events(console->guest_io,
-                                        EPOLLIN | (console->guest_queue.size ? EPOLLOUT : 0u));
+                                        (console->guest_paused ? 0u : EPOLLIN) |
+                                            (console->guest_queue.size ? EPOLLOUT : 0u));
 }
 
 /**
@@ -243,6 +252,67 @@ static void send_queue(struct console *console)
     update_guest(console);
 }
 
+static void read_guest(struct console *console);
+
+/**
+ * on_guest_timer() - The pause is over
+ * @source:	Timer
+ * @us:		Time
+ * @data:	Console
+ *
+ * Return: 0
+ */
+static int on_guest_timer(sd_event_source *source, uint64_t us, void *data)
+{
+    (void)source;
+    (void)us;
+    read_guest(data);
+    return 0;
+}
+
+/**
+ * pause_guest() - Gather the next bytes for a while, or stop doing so
+ * @console:	Console with a guest
+ * @pause:	Which
+ */
+static void pause_guest(struct console *console, bool pause)
+{
+    if (pause) {
+        timer_set(console, &console->guest_timer, console->last_ns + PAUSE_NS, on_guest_timer,
+                  console);
+        (void)sd_event_source_set_priority(console->guest_timer, SD_EVENT_PRIORITY_IMPORTANT);
+    }
+    if (pause == console->guest_paused)
+        return;
+    console->guest_paused = pause;
+    update_guest(console);
+}
+
+/**
+ * read_guest() - Take what the guest said
+ * @console:	Console with a guest
+ */
+static void read_guest(struct console *console)
+{
+    uint64_t before = console->last_ns;
+    uint8_t bytes[READ_SIZE];
+    ssize_t size = recv(console->guest, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+    if (size > 0) {
+        feed(console, bytes, (size_t)size);
+        if (size > SMALL_READ || console->last_ns - before > 2 * PAUSE_NS)
+            console->dense_reads = 0;
+        else
+            console->dense_reads++;
+        pause_guest(console, console->dense_reads >= DENSE_READS);
+    } else if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+        console->dense_reads = 0;
+        pause_guest(console, false);
+    } else {
+        console_close(console, NULL); /* STATE says it; why is the engine's to know */
+    }
+}
+
 /**
  * on_guest() - The guest's socket has something to read or room to write
  * @source:	Its event source
@@ -255,21 +325,15 @@ static void send_queue(struct console *console)
 static int on_guest(sd_event_source *source, int fd, uint32_t events, void *data)
 {
     struct console *console = data;
-    uint8_t bytes[READ_SIZE];
-    ssize_t size;
 
     (void)source;
+    (void)fd;
     if (events & EPOLLOUT) {
         send_queue(console);
         watchers_hold(console);
     }
-    if (!(events & ~(uint32_t)EPOLLOUT))
-        return 0;
-    size = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-    if (size > 0)
-        feed(console, bytes, (size_t)size);
-    else if (size == 0 || (errno != EAGAIN && errno != EINTR))
-        console_close(console, NULL); /* STATE says it; why is the engine's to know */
+    if (events & ~(uint32_t)EPOLLOUT)
+        read_guest(console);
     return 0;
 }
 

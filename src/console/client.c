@@ -73,6 +73,17 @@ static int64_t now_ms(void)
 }
 
 /**
+ * detach_key() - The key that leaves, or begins to
+ * @options:	Options
+ *
+ * Return: its code
+ */
+static int detach_key(const struct console_client *options)
+{
+    return options->detach_key ? options->detach_key : CONSOLE_DETACH_DEFAULT;
+}
+
+/**
  * notice() - A line for the person
  * @client:	Client
  * @text:	What to say; escaped here
@@ -163,26 +174,23 @@ static bool command_key(struct client *client, uint8_t key)
  */
 static void take_keys(struct client *client, const uint8_t *keys, size_t size)
 {
-    int detach = client->options->detach_key;
+    int detach = detach_key(client->options);
     uint8_t sent[CONSOLE_FRAME_MAX];
     size_t count = 0;
 
     for (size_t i = 0; i < size && client->leave == STAY; i++) {
-        if (!client->terminal.tty_in) {
-            sent[count++] = keys[i];
-        } else if (client->prefixed) {
+        bool special = client->terminal.tty_in && keys[i] == detach;
+
+        if (client->prefixed) {
             client->prefixed = false;
             if (command_key(client, keys[i]))
                 sent[count++] = keys[i];
-        } else if (detach == 0 || detach == CONSOLE_DETACH_DEFAULT) {
-            if (keys[i] == CONSOLE_DETACH_DEFAULT)
-                client->leave = LEAVE_DETACHED;
-            else
-                sent[count++] = keys[i];
-        } else if (keys[i] == detach) {
-            client->prefixed = true;
-        } else {
+        } else if (!special) {
             sent[count++] = keys[i];
+        } else if (detach == CONSOLE_DETACH_DEFAULT) {
+            client->leave = LEAVE_DETACHED;
+        } else {
+            client->prefixed = true;
         }
     }
     if (count && !client->options->read_only)
@@ -548,13 +556,13 @@ static int open_log(struct client *client, struct error *err)
  */
 static void say_hello(struct client *client)
 {
-    int key = client->options->detach_key;
+    int key = detach_key(client->options);
     const char *how = client->options->read_only ? "attached, read-only" : "attached";
 
     if (!client->terminal.tty_in || !client->terminal.tty_out)
         return;
     strbuf_printf(&client->screen, "\033[2m[%s: %s; ", client->options->node, how);
-    if (key == 0 || key == CONSOLE_DETACH_DEFAULT)
+    if (key == CONSOLE_DETACH_DEFAULT)
         strbuf_puts(&client->screen, "Ctrl-] leaves]");
     else if (key > 0 && key < 0x20)
         strbuf_printf(&client->screen, "Ctrl-%c d leaves]", key + '@');

@@ -30,10 +30,15 @@ struct console {
     char *last_shown;   /* the same escaped; made when asked for */
 
     /* the guest */
-    int guest; /* serial socket, -1 while there is none */
-    sd_event_source *guest_io;
+    int guest;            /* serial socket, -1 while there is none */
+    unsigned dense_reads; /* small reads in a row that followed each other closely */
+    sd_event_source *guest_io, *guest_timer;
     struct strbuf guest_queue;
-    bool half_typed; /* a client typed something and the guest has not ended the line yet */
+    bool guest_paused; /* its socket is looked at by the timer only */
+    bool half_typed;   /* a client typed something and the guest has not ended the line yet */
+    bool input_held;   /* clients are not read: exec runs, or the queue is full */
+    bool expect_hit;   /* expect.c: the rule matched, the callback is due */
+    unsigned eager;    /* watcher.c: flushes that may go at once because someone typed */
     console_break_fn *break_fn;
     void *break_data;
 
@@ -41,18 +46,15 @@ struct console {
     struct watcher **watchers;
     size_t watcher_count, watcher_room;
     struct watcher *writer; /* who has the keyboard, or NULL: everyone */
-    bool input_held;        /* clients are not read: exec runs, or the guest's queue is full */
     sd_event_source *flush_timer, *flush_next, *reap_timer;
     size_t flush_at, flush_left; /* round of flushing: next watcher, how many are left */
     uint64_t flushed_ns, flushed_head;
     uint64_t typed_ns; /* when a client last typed */
-    unsigned eager;    /* flushes that may go at once because someone typed */
 
     /* expect.c */
     const regex_t *rule;
     console_expect_fn *expect_fn;
     void *expect_data;
-    bool expect_hit;
     uint64_t expect_looked_ns;
     sd_event_source *expect_timer, *expect_done;
 

@@ -555,6 +555,7 @@ static int attach(struct console *console, int fd, const struct console_attach *
     watcher->replay_end = console->ring.head;
     watcher->cursor = ring_start(&console->ring, options->replay_bytes);
     watcher->writer_due = console->writer != NULL;
+    /* An array of pointers is meant. NOLINTNEXTLINE(bugprone-sizeof-expression) */
     array_grow(console->watchers, console->watcher_count, console->watcher_room);
     console->watchers[console->watcher_count++] = watcher;
     if (options->mode == CONSOLE_EXCLUSIVE)

@@ -16,32 +16,31 @@ struct watcher_notice {
 
 struct watcher {
     struct console *console;
-    int fd;
     sd_event_source *io;
-    enum console_mode mode;
     char *who; /* owned, escaped */
-    bool raw;  /* no frames */
-
-    /* to the client */
-    uint64_t cursor;     /* next byte of the stream that it gets */
-    uint64_t replay_end; /* where live output begins */
-    bool replayed;       /* REPLAYED was sent */
-    struct strbuf out;   /* goes before anything else: control frames, the rest of a torn frame */
-    struct watcher_notice notices[NOTICES_MAX];
-    size_t notice_count;
-    uint64_t state_at; /* place at which STATE is due */
-    bool state_due, writer_due;
-    bool want_out;   /* the socket is full */
-    uint64_t cut_ns; /* cut off then; only @out is still sent. 0: not */
+    int fd;
+    enum console_mode mode;
+    uint16_t columns, rows; /* of its terminal; 0: unknown */
+    bool raw;               /* no frames */
+    bool dead;              /* to be swept */
 
     /* from the client */
-    struct strbuf in; /* a frame that is not complete */
     bool eof;         /* it types no more, but listens (raw clients) */
     bool hung_up;     /* it is gone, but what it typed is still to be read */
     bool told;        /* knows why its typing is dropped */
-    uint16_t columns, rows;
+    struct strbuf in; /* a frame that is not complete */
 
-    bool dead; /* to be swept */
+    /* to the client */
+    bool replayed;              /* REPLAYED was sent */
+    bool state_due, writer_due; /* frames that it is owed */
+    bool want_out;              /* the socket is full */
+    uint64_t cursor;            /* next byte of the stream that it gets */
+    uint64_t replay_end;        /* where live output begins */
+    uint64_t state_at;          /* place at which STATE is due */
+    uint64_t cut_ns;            /* cut off then; only @out is still sent. 0: not */
+    struct strbuf out; /* goes before anything else: control frames, the rest of a torn frame */
+    struct watcher_notice notices[NOTICES_MAX];
+    size_t notice_count;
 };
 
 /* watcher_flush() - Send what the socket takes. */
