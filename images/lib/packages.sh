@@ -20,7 +20,7 @@ readonly TRIES=3
 # reachable (a company's, a proxy's), so it comes first where the host is Debian.
 find_sources() {
 	local keyring=/usr/share/keyrings/debian-archive-keyring.gpg opts='' uri release component origin
-	local main='' updates='' security='' codename=''
+	local main='' updates='' security='' codename='' targets
 	[ ! -f "$keyring" ] || opts="[signed-by=$keyring] "
 	if [ -n "${LABCTL_MIRROR:-}" ]; then
 		sources="deb $opts$LABCTL_MIRROR $SUITE main"
@@ -29,7 +29,10 @@ find_sources() {
 	if grep -qs '^ID=debian$' /etc/os-release; then
 		# shellcheck source=/dev/null
 		codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+		# Not by process substitution: that wants /dev/fd, and so a mounted /proc.
 		# shellcheck disable=SC2016 # apt expands these, not the shell
+		targets=$(apt-get indextargets 'Identifier: Packages' \
+			--format '$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)' 2>/dev/null) || targets=''
 		while IFS='|' read -r uri release component origin; do
 			[ "$component" = main ] || continue
 			case $origin in '' | Debian) ;; *) continue ;; esac
@@ -39,8 +42,7 @@ find_sources() {
 			"$codename-updates") updates=${updates:-$uri} ;;
 			"$codename-security") security=${security:-$uri} ;;
 			esac
-		done < <(apt-get indextargets 'Identifier: Packages' \
-			--format '$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)' 2>/dev/null)
+		done <<<"$targets"
 	fi
 	if [ -z "$main" ]; then
 		main=http://deb.debian.org/debian

@@ -137,7 +137,7 @@ drop_old() {
 		[ "$dir" != "$1" ] || continue
 		kept=$((kept + 1))
 		[ $kept -le 1 ] || remove_tree "$STORE/$dir"
-	done < <(cd "$STORE" && ls -1dt -- "$NAME"-* 2>/dev/null)
+	done <<<"$(cd "$STORE" && ls -1dt -- "$NAME"-* 2>/dev/null)"
 	for blob in "$STORE"/blobs/*; do
 		# A fresh blob with one link may belong to a build under way.
 		find "$blob" -links 1 -mmin +60 -delete 2>/dev/null || true
