@@ -13,12 +13,16 @@
  *   a filter says the same as the direction flag in the file. filter_match() has no packet type to
  *   look at and gets programs in which its value is a constant.
  *
+ * Names of hosts are looked up in /etc/hosts only, never by DNS: the engine checks filters too, and
+ * must not wait.
+ *
  * One ring for many endpoints is bound to every interface of the namespace and chooses among them
  * by a search tree at the head of the program. */
 
 #include "capture/filter_priv.h"
 
 #include <linux/if_packet.h>
+#include <nss.h>
 #include <pcap/pcap.h>
 #include <string.h>
 
@@ -167,7 +171,10 @@ static int compile(pcap_t *pcap, const char *text, const char *shown, bool optim
     if (pcap_compile(pcap, ret_program, text, optimize, PCAP_NETMASK_UNKNOWN) != 0) {
         _cleanup_free_ char *said = text_escape(pcap_geterr(pcap), strlen(pcap_geterr(pcap)));
 
-        return error_input(err, "filter '%s': %s", shown, said);
+        (void)error_input(err, "filter '%s': %s", shown, said);
+        if (strstr(said, "unknown host") || strstr(said, "unknown network"))
+            error_hint(err, "name servers are not asked: write the address, such as 10.0.0.1");
+        return -EINVAL;
     }
     return 0;
 }
@@ -217,6 +224,21 @@ static int compile_own(pcap_t *pcap, const char *text, const char *shown, struct
     return 0;
 }
 
+/**
+ * look_up_in_files_only() - Names in filters must not make this process wait for a name server
+ *
+ * libpcap resolves "host www" by getaddrinfo(3) and getnetbyname(3). From here on this process
+ * knows the hosts, networks and addresses of /etc alone. Protocols and ports come from files
+ * anyway.
+ */
+static void look_up_in_files_only(void)
+{
+    static const char *const databases[] = {"hosts", "networks", "ethers"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(databases); i++)
+        (void)__nss_configure_lookup(databases[i], "files");
+}
+
 int filter_compile(const char *text, struct filter **ret_filter, struct error *err)
 {
     _cleanup_free_ char *shown = text_escape(text, strnlen(text, FILTER_TEXT_MAX));
@@ -230,6 +252,7 @@ int filter_compile(const char *text, struct filter **ret_filter, struct error *e
     pcap = pcap_open_dead(DLT_EN10MB, (int)FILTER_WHOLE);
     if (!pcap)
         return error_errno(err, ENOMEM, "filter '%s'", shown);
+    look_up_in_files_only();
     filter = xnew0(struct filter, 1);
     r = compile_own(pcap, text, shown, filter, err);
     pcap_close(pcap);

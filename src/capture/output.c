@@ -26,6 +26,19 @@
 #define STREAM_BUFFER (4u << 20)
 #define PIPE_WANTED   (1 << 20)
 
+/**
+ * now_ms() - Monotonic time
+ *
+ * Return: milliseconds
+ */
+static int64_t now_ms(void)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 int output_init(struct output *output, int fd, struct error *err)
 {
     struct stat status;
@@ -33,7 +46,7 @@ int output_init(struct output *output, int fd, struct error *err)
 
     if (fstat(fd, &status) < 0)
         return error_errno(err, errno, "descriptor %d", fd);
-    *output = (struct output){.fd = fd};
+    *output = (struct output){.fd = fd, .moved_ms = now_ms()};
     output->stream = !S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode);
     output->capacity = output->stream ? STREAM_BUFFER : FILE_BUFFER;
     if (output->stream) {
@@ -170,6 +183,7 @@ static int stream_flush(struct output *output)
             return output->error;
         }
         output->start += (size_t)n;
+        output->moved_ms = now_ms();
     }
     output->start = output->end = 0;
     return 0;
@@ -182,23 +196,11 @@ int output_flush(struct output *output)
     return output->stream ? stream_flush(output) : file_flush(output);
 }
 
-/**
- * now_ms() - Monotonic time
- *
- * Return: milliseconds
- */
-static int64_t now_ms(void)
-{
-    struct timespec now = {0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int output_finish(struct output *output, int timeout_ms)
+int output_finish(struct output *output, int timeout_ms, int stop_fd)
 {
     int64_t deadline = now_ms() + timeout_ms;
-    struct pollfd poll_fd = {.fd = output->fd, .events = POLLOUT};
+    struct pollfd wait[] = {{.fd = output->fd, .events = POLLOUT},
+                            {.fd = stop_fd, .events = POLLIN}};
 
     for (;;) {
         int64_t left = deadline - now_ms();
@@ -206,9 +208,9 @@ int output_finish(struct output *output, int timeout_ms)
 
         if (r < 0 || output_pending(output) == 0)
             return r;
-        if (left <= 0)
+        if (left <= 0 || wait[1].revents)
             return -ETIMEDOUT;
-        (void)poll(&poll_fd, 1, (int)left);
+        (void)poll(wait, 2, (int)left);
     }
 }
 

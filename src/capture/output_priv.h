@@ -12,11 +12,12 @@
 #include "base/error.h"
 
 struct output {
-    int fd;        /* not owned */
-    bool stream;   /* pipe, socket or terminal: written without waiting */
-    bool seekable; /* a file that can be cut */
-    bool choked;   /* the stream's reader is behind; packets are dropped until it caught up */
-    int error;     /* -errno of a write that failed; nothing is written after it */
+    int fd;           /* not owned */
+    bool stream;      /* pipe, socket or terminal: written without waiting */
+    bool seekable;    /* a file that can be cut */
+    bool choked;      /* the stream's reader is behind; packets are dropped until it caught up */
+    int64_t moved_ms; /* CLOCK_MONOTONIC: when the reader last took something */
+    int error;        /* -errno of a write that failed; nothing is written after it */
     uint8_t *buffer;
     size_t capacity;
     size_t start, end; /* what of the buffer is not yet written; @start of a file is a block's */
@@ -41,9 +42,9 @@ size_t output_pending(const struct output *output);
  * or -errno; after it a file was cut to whole blocks. */
 int output_flush(struct output *output);
 
-/* output_finish() - Write all, waiting for a stream's reader at most @timeout_ms. Return: 0,
- * -ETIMEDOUT or -errno */
-int output_finish(struct output *output, int timeout_ms);
+/* output_finish() - Write all, waiting for a stream's reader at most @timeout_ms and not once
+ * @stop_fd (-1: none) is readable. Return: 0, -ETIMEDOUT or -errno */
+int output_finish(struct output *output, int timeout_ms, int stop_fd);
 
 /* output_rescue() - After a failed write, add @data (statistics) if it still fits. */
 void output_rescue(struct output *output, const void *data, size_t size);

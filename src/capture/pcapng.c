@@ -264,6 +264,8 @@ size_t pcapng_packet_size(const struct pcapng_packet *packet)
         size += OPTION_HEADER + 8;
     if (comment)
         size += OPTION_HEADER + padded(comment);
+    for (size_t at = 0; at < packet->notes_size; at += strlen(packet->notes + at) + 1)
+        size += OPTION_HEADER + padded(strlen(packet->notes + at));
     return size + OPTION_HEADER + 4; /* end of options, length again */
 }
 
@@ -319,8 +321,27 @@ void pcapng_packet_put(uint8_t *at, const struct pcapng_packet *packet)
         at = put_option(at, PACKET_DROPCOUNT, &packet->dropped, sizeof(packet->dropped));
     if (comment)
         at = put_option(at, OPTION_COMMENT, packet->comment, comment);
+    for (size_t i = 0; i < packet->notes_size; i += strlen(packet->notes + i) + 1)
+        at = put_option(at, OPTION_COMMENT, packet->notes + i, strlen(packet->notes + i));
     at = put_u32(at, OPTION_END);
     put_u32(at, size);
+}
+
+size_t pcapng_packet_get(const uint8_t *at, struct pcapng_packet *ret_packet)
+{
+    uint32_t head[7], flags;
+
+    memcpy(head, at, sizeof(head));
+    /* The flags are the first option there is. */
+    memcpy(&flags, at + PCAPNG_PACKET_DATA + padded(head[5]) + OPTION_HEADER, sizeof(flags));
+    *ret_packet = (struct pcapng_packet){
+        .interface = head[2],
+        .time_ns = (uint64_t)head[3] << 32 | head[4],
+        .captured = head[5],
+        .original = head[6],
+        .direction = (enum pcapng_direction)(flags & 3),
+    };
+    return head[1];
 }
 
 size_t pcapng_whole_blocks(const uint8_t *data, size_t size)

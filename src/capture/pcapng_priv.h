@@ -10,6 +10,8 @@
 
 /* Where the frame's bytes lie in an enhanced packet block. */
 #define PCAPNG_PACKET_DATA 28
+/* … and the number of its interface. */
+#define PCAPNG_PACKET_INTERFACE 8
 
 /* Lowest two bits of epb_flags. */
 enum pcapng_direction {
@@ -34,6 +36,8 @@ struct pcapng_packet {
     enum pcapng_direction direction;
     uint64_t dropped;    /* packets lost between the one before and this one */
     const char *comment; /* or NULL; UTF-8 */
+    const char *notes;   /* further comments, each with a zero byte after it */
+    size_t notes_size;
 };
 
 struct pcapng_statistics {
@@ -62,6 +66,10 @@ size_t pcapng_packet_size(const struct pcapng_packet *packet);
  * @at + PCAPNG_PACKET_DATA before or after.
  * @at:	Room for pcapng_packet_size() bytes */
 void pcapng_packet_put(uint8_t *at, const struct pcapng_packet *packet);
+
+/* pcapng_packet_get() - Read a block that pcapng_packet_put() wrote: all but its comments.
+ * Return: bytes of the block */
+size_t pcapng_packet_get(const uint8_t *at, struct pcapng_packet *ret_packet);
 
 /* pcapng_whole_blocks() - How much of @size bytes at @data, which begin at a block's start, are
  * whole blocks. */

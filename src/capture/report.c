@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* Lines are short (below PIPE_BUF), so that each write is whole or not at all. The descriptor may
- * be shared with others and stays as it is; poll(2) first, so that a stuck engine cannot hold up
- * the capture. */
+/* Lines are short (below PIPE_BUF), so that each write is whole or not at all. Descriptors may be
+ * shared with others and stay as they are; control.c does poll(2) first, so that a stuck engine
+ * cannot hold up the capture. */
 
 #include "capture/report_priv.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/strbuf.h"
 #include "base/text.h"
 
-#define REPORT_PATIENCE_MS 100
-#define REPORT_TEXT_MAX    1024
+#define REPORT_TEXT_MAX 1024
 
 /**
  * append_string() - Append a JSON string
@@ -37,28 +34,25 @@ static void append_string(struct strbuf *out, const char *text)
 }
 
 /**
- * send_line() - Write one line if the engine listens
- * @fd:		Where to
+ * send_line() - Send one line to whoever listens
+ * @control:	Where to
  * @line:	JSON object; the newline is added here
  */
-static void send_line(int fd, struct strbuf *line)
+static void send_line(const struct control *control, struct strbuf *line)
 {
-    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
-
     strbuf_puts(line, "\n");
-    if (poll(&poll_fd, 1, REPORT_PATIENCE_MS) == 1 && !(poll_fd.revents & (POLLERR | POLLNVAL)))
-        (void)write_all(fd, line->data, line->size);
+    control_send(control, line->data, line->size);
 }
 
-void report_started(int fd)
+void report_started(const struct control *control)
 {
     _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
 
     strbuf_puts(&line, "{\"event\":\"started\"}");
-    send_line(fd, &line);
+    send_line(control, &line);
 }
 
-void report_stats(int fd, uint64_t packets, uint64_t bytes, uint64_t dropped)
+void report_stats(const struct control *control, uint64_t packets, uint64_t bytes, uint64_t dropped)
 {
     _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
 
@@ -66,25 +60,39 @@ void report_stats(int fd, uint64_t packets, uint64_t bytes, uint64_t dropped)
                   "{\"event\":\"stats\",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64
                   ",\"dropped\":%" PRIu64 "}",
                   packets, bytes, dropped);
-    send_line(fd, &line);
+    send_line(control, &line);
 }
 
-void report_gone(int fd, const char *label)
+void report_gone(const struct control *control, const char *label)
 {
     _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
 
     strbuf_puts(&line, "{\"event\":\"gone\",\"where\":");
     append_string(&line, label);
     strbuf_puts(&line, "}");
-    send_line(fd, &line);
+    send_line(control, &line);
 }
 
-void report_ended(int fd, bool failed, const char *why)
+void report_ended(const struct control *control, bool failed, const char *why)
 {
     _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
 
     strbuf_printf(&line, "{\"event\":\"ended\",\"failed\":%s,\"why\":", failed ? "true" : "false");
     append_string(&line, why);
     strbuf_puts(&line, "}");
-    send_line(fd, &line);
+    send_line(control, &line);
+}
+
+void report_saved(const struct control *control, const struct report_save *save)
+{
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+
+    strbuf_printf(&line,
+                  "{\"event\":\"saved\",\"id\":%" PRIu64 ",\"failed\":%s,\"packets\":%" PRIu64
+                  ",\"bytes\":%" PRIu64 ",\"from_ns\":%" PRIu64 ",\"why\":",
+                  save->id, save->failed ? "true" : "false", save->packets, save->bytes,
+                  save->from_ns);
+    append_string(&line, save->why ? save->why : "");
+    strbuf_puts(&line, "}");
+    send_line(control, &line);
 }

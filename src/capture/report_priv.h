@@ -7,8 +7,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-void report_started(int fd);
-void report_stats(int fd, uint64_t packets, uint64_t bytes, uint64_t dropped);
+#include "capture/control_priv.h"
+
+struct report_save {
+    uint64_t id; /* what the asker called it */
+    bool failed;
+    const char *why; /* or NULL */
+    uint64_t packets, bytes;
+    uint64_t from_ns; /* time of the first packet, 0: there is none */
+};
+
+void report_started(const struct control *control);
+void report_stats(const struct control *control, uint64_t packets, uint64_t bytes,
+                  uint64_t dropped);
 /* report_gone() - An endpoint's interface does not exist any more. */
-void report_gone(int fd, const char *label);
-void report_ended(int fd, bool failed, const char *why);
+void report_gone(const struct control *control, const char *label);
+void report_ended(const struct control *control, bool failed, const char *why);
+/* report_saved() - A "save" is done, or is not. */
+void report_saved(const struct control *control, const struct report_save *save);

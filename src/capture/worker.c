@@ -16,9 +16,13 @@
  * never runs backwards; but when the clock itself was set back by a second or more, so does the
  * file.
  *
+ * Comments. What happens in the lab comes by the control socket as notes (worker_orders.c), and
+ * stands on the first packet that passed afterwards.
+ *
  * Loss. The kernel counts what did not fit into a ring, output.c says when a stream's reader is
  * behind; both are in the reports and in the statistics at the file's end, and the first packet
- * after a gap of the second kind says so in a comment.
+ * after a gap of the second kind says so in a comment. A reader that takes nothing at all is cut
+ * off: its capture ends, and the last thing in its stream says so.
  *
  * End. SIGTERM closes the rings to new frames, waits for what they hold, and ends the file. A file
  * that cannot grow ends with its last whole packet. A reader that leaves ends the capture. */
@@ -26,11 +30,14 @@
 #include "capture/worker_priv.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
 
 #include "base/alloc.h"
 #include "capture/ifwatch_priv.h"
@@ -40,7 +47,6 @@
 #define RECHECK_MS      2 /* how often rings are looked at while frames wait for their turn */
 #define FLUSH_FILE_MS   1000
 #define STATS_MS        1000
-#define READER_PATIENCE 2000
 #define FRAMES_PER_TURN 4096u
 
 uint64_t worker_clock_ns(clockid_t id)
@@ -51,23 +57,12 @@ uint64_t worker_clock_ns(clockid_t id)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/**
- * now_ms() - Monotonic time
- *
- * Return: milliseconds
- */
-static int64_t now_ms(void)
+int64_t worker_now_ms(void)
 {
     return (int64_t)(worker_clock_ns(CLOCK_MONOTONIC) / NS_PER_MS);
 }
 
-/**
- * finish() - Note why the capture ends; the first reason counts
- * @worker:	The worker
- * @failed:	It should not have
- * @why:	Reason; static, or owned by the worker
- */
-static void finish(struct worker *worker, bool failed, const char *why)
+void worker_finish(struct worker *worker, bool failed, const char *why)
 {
     if (worker->why)
         return;
@@ -84,24 +79,20 @@ static void finish_with_rest(struct worker *worker, const char *why)
 {
     if (!worker->why)
         worker->rest = true;
-    finish(worker, false, why);
+    worker_finish(worker, false, why);
 }
 
-/**
- * output_failed() - Note why writing failed
- * @worker:	The worker
- */
-static void output_failed(struct worker *worker)
+void worker_output_failed(struct worker *worker)
 {
     int code = -worker->output.error;
 
     if (code == EPIPE || code == ECONNRESET) {
-        finish(worker, false, "the reader left");
+        worker_finish(worker, false, "the reader left");
         return;
     }
     free(worker->why_owned);
     worker->why_owned = xasprintf("write the capture: %s", strerror(code));
-    finish(worker, true, worker->why_owned);
+    worker_finish(worker, true, worker->why_owned);
 }
 
 /**
@@ -147,6 +138,32 @@ static void copy_frame(uint8_t *at, const struct segment_frame *frame, size_t si
 }
 
 /**
+ * count_packet() - A packet is in the file
+ * @worker:	The worker
+ * @endpoint:	Its endpoint
+ * @packet:	The packet
+ */
+static void count_packet(struct worker *worker, struct endpoint *endpoint,
+                         const struct pcapng_packet *packet)
+{
+    const struct capture_options *capture = &worker->options->capture;
+
+    worker->last_ns = packet->time_ns;
+    endpoint->gap = 0;
+    endpoint->packets++;
+    worker->packets++;
+    worker->bytes += packet->original;
+    if (worker->packets == capture->max_packets)
+        worker_finish(worker, false, "the wanted number of packets was captured");
+    else if (capture->max_bytes && worker->bytes >= capture->max_bytes)
+        worker_finish(worker, false, "the wanted number of bytes was captured");
+    else if (capture->files &&
+             (uint64_t)worker->output.position + output_pending(&worker->output) >=
+                 capture->file_bytes)
+        worker_file_rotate(worker);
+}
+
+/**
  * write_frame() - Write one wire frame
  * @worker:	The worker
  * @place:	Its endpoint, place in @endpoints
@@ -180,13 +197,18 @@ static void write_frame(struct worker *worker, size_t place, const struct ring_f
     }
     if (packet.time_ns < worker->last_ns && worker->last_ns - packet.time_ns < CLOCK_SET_BACK)
         packet.time_ns = worker->last_ns;
+    if (worker->note_count && worker->notes[0].time_ns <= packet.time_ns) {
+        worker_orders_notes(worker, packet.time_ns);
+        packet.notes = worker->note_text.data;
+        packet.notes_size = worker->note_text.size;
+    }
     need = pcapng_packet_size(&packet);
     if (ask && need < PCAPNG_PACKET_DATA + have)
         need = PCAPNG_PACKET_DATA + have; /* the filter sees all of it */
-    at = output_reserve(&worker->output, need);
+    at = worker->keep ? keep_reserve(worker->keep, need) : output_reserve(&worker->output, need);
     if (!at) {
         if (worker->output.error)
-            output_failed(worker);
+            worker_output_failed(worker);
         endpoint->lost++;
         endpoint->gap++;
         worker->lost++;
@@ -196,14 +218,25 @@ static void write_frame(struct worker *worker, size_t place, const struct ring_f
     if (ask && !filter_match(worker->filter, at + PCAPNG_PACKET_DATA, have, ring_frame->sent))
         return;
     pcapng_packet_put(at, &packet);
-    output_commit(&worker->output, pcapng_packet_size(&packet));
-    worker->last_ns = packet.time_ns;
-    endpoint->gap = 0;
-    endpoint->packets++;
-    worker->packets++;
-    worker->bytes += packet.original;
-    if (worker->packets == worker->options->capture.max_packets)
-        finish(worker, false, "the wanted number of packets was captured");
+    if (worker->keep)
+        keep_commit(worker->keep, pcapng_packet_size(&packet), packet.time_ns);
+    else
+        output_commit(&worker->output, pcapng_packet_size(&packet));
+    if (packet.notes_size)
+        worker_orders_noted(worker, packet.time_ns);
+    count_packet(worker, endpoint, &packet);
+}
+
+/**
+ * direction_wanted() - Does a capture take frames of this direction?
+ * @config:	Endpoint
+ * @sent:	The node sent it
+ *
+ * Return: true if so
+ */
+static bool direction_wanted(const struct capture_endpoint *config, bool sent)
+{
+    return config->direction == CAPTURE_BOTH || (config->direction == CAPTURE_SENT) == sent;
 }
 
 /**
@@ -219,7 +252,7 @@ static void take_frame(struct worker *worker, struct ring *ring)
 
     ring_front(ring, &ring_frame);
     place = find_endpoint(worker, ring_frame.ifindex);
-    if (place >= 0) {
+    if (place >= 0 && direction_wanted(worker->endpoints[place].config, ring_frame.sent)) {
         segmenter_begin(worker->segmenter, &ring_frame.input);
         while (!worker->why && segmenter_next(worker->segmenter, &frame))
             write_frame(worker, (size_t)place, &ring_frame, &frame);
@@ -286,11 +319,13 @@ static int take_frames(struct worker *worker, bool all)
     return 0;
 }
 
-/**
- * update_drops() - Ask the kernel what it dropped
- * @worker:	The worker
- */
-static void update_drops(struct worker *worker)
+void worker_take_all(struct worker *worker)
+{
+    while (take_frames(worker, true) == 0 && !worker->why)
+        ;
+}
+
+void worker_update_drops(struct worker *worker)
 {
     worker->drops = 0;
     for (size_t i = 0; i < worker->ring_count; i++) {
@@ -299,21 +334,31 @@ static void update_drops(struct worker *worker)
     }
 }
 
-/**
- * send_stats() - Report the counts if they changed
- * @worker:	The worker
- */
-static void send_stats(struct worker *worker)
+void worker_send_stats(struct worker *worker)
 {
     uint64_t sum;
 
-    update_drops(worker);
+    worker_update_drops(worker);
     sum = worker->packets + worker->lost + worker->drops;
     if (sum == worker->reported)
         return;
     worker->reported = sum;
-    report_stats(worker->options->report_fd, worker->packets, worker->bytes,
+    report_stats(worker->options->control, worker->packets, worker->bytes,
                  worker->lost + worker->drops);
+}
+
+/**
+ * sooner() - The earlier of two times to wait
+ * @a:		Milliseconds, -1: none
+ * @b:		Milliseconds; below 0 is now
+ *
+ * Return: milliseconds
+ */
+static int64_t sooner(int64_t a, int64_t b)
+{
+    if (b < 0)
+        b = 0;
+    return a < 0 || b < a ? b : a;
 }
 
 /**
@@ -324,14 +369,14 @@ static void send_stats(struct worker *worker)
  */
 static int do_what_is_due(struct worker *worker)
 {
-    int64_t now = now_ms(), next = -1;
+    int64_t now = worker_now_ms(), next = -1;
 
     if (output_pending(&worker->output) && !worker->output.choked) {
         if (!worker->flush_due_ms)
             worker->flush_due_ms = now + FLUSH_FILE_MS;
         if (worker->options->capture.live || worker->output.stream || now >= worker->flush_due_ms) {
             if (output_flush(&worker->output) < 0)
-                output_failed(worker);
+                worker_output_failed(worker);
             worker->flush_due_ms = 0;
         }
     } else {
@@ -341,15 +386,30 @@ static int do_what_is_due(struct worker *worker)
         if (!worker->stats_due_ms)
             worker->stats_due_ms = now + STATS_MS;
         if (now >= worker->stats_due_ms) {
-            send_stats(worker);
+            worker_send_stats(worker);
             worker->stats_due_ms = 0;
         }
     }
     if (worker->flush_due_ms)
         next = worker->flush_due_ms - now;
-    if (worker->stats_due_ms && (next < 0 || worker->stats_due_ms - now < next))
-        next = worker->stats_due_ms - now;
-    return (int)next;
+    if (worker->stats_due_ms)
+        next = sooner(next, worker->stats_due_ms - now);
+    if (worker->end_ms) {
+        if (now >= worker->end_ms)
+            finish_with_rest(worker, "the wanted time is over");
+        next = sooner(next, worker->end_ms - now);
+    }
+    if (worker->output.choked) {
+        int64_t stall_ms =
+            worker->options->stall_ms ? worker->options->stall_ms : (int64_t)STALL_MS;
+
+        if (now - worker->output.moved_ms >= stall_ms) {
+            worker->cut_off = true;
+            worker_finish(worker, false, "the reader was cut off: it did not read");
+        }
+        next = sooner(next, worker->output.moved_ms + stall_ms - now);
+    }
+    return next > INT_MAX ? INT_MAX : (int)next;
 }
 
 /**
@@ -370,13 +430,41 @@ static void check_interfaces(struct worker *worker)
                 (!ifindex && if_indextoname(endpoint->ifindex, name)))
                 continue;
             endpoint->gone = true;
-            report_gone(worker->options->report_fd, endpoint->config->label);
+            report_gone(worker->options->control, endpoint->config->label);
         }
     }
     for (size_t i = 0; i < worker->options->capture.endpoint_count; i++)
         left += !worker->endpoints[i].gone;
     if (left == 0)
         finish_with_rest(worker, "no interface is left");
+}
+
+/**
+ * take_signals() - See to the signals that came
+ * @worker:	The worker
+ */
+static void take_signals(struct worker *worker)
+{
+    struct signalfd_siginfo info;
+
+    while (read(worker->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo != SIGCHLD)
+            finish_with_rest(worker, "stopped");
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ; /* who wrote a file has told of it itself */
+    }
+}
+
+/**
+ * report_state() - Tell a new listener how things are
+ * @worker:	The worker
+ */
+static void report_state(struct worker *worker)
+{
+    const struct control *control = worker->options->control;
+
+    report_started(control);
+    report_stats(control, worker->packets, worker->bytes, worker->lost + worker->drops);
 }
 
 /**
@@ -387,8 +475,10 @@ static void check_interfaces(struct worker *worker)
  */
 static void wait_for_events(struct worker *worker, int timeout_ms, bool waiting)
 {
-    enum { SIGNAL, WATCH, OUTPUT, RING };
+    enum { SIGNAL, WATCH, OUTPUT, LISTEN, CLIENT, RING = CLIENT + CONTROL_CLIENTS };
+    struct control *control = worker->options->control;
     struct pollfd fds[RING + RINGS_MOST] = {
+        [LISTEN] = {.fd = control->listen_fd, .events = POLLIN},
         [SIGNAL] = {.fd = worker->signal_fd, .events = POLLIN},
         [WATCH] = {.fd = worker->watch_fd, .events = POLLIN},
         [OUTPUT] = {.fd = worker->output.stream ? worker->output.fd : -1},
@@ -396,6 +486,9 @@ static void wait_for_events(struct worker *worker, int timeout_ms, bool waiting)
 
     if (output_pending(&worker->output))
         fds[OUTPUT].events = POLLOUT;
+    for (size_t i = 0; i < CONTROL_CLIENTS; i++)
+        fds[CLIENT + i] = (struct pollfd){
+            .fd = i < control->client_count ? control->clients[i] : -1, .events = POLLIN};
     for (size_t i = 0; i < worker->ring_count; i++) {
         uint64_t time_ns;
         bool skip = waiting && ring_peek(worker->rings[i], &time_ns);
@@ -406,18 +499,24 @@ static void wait_for_events(struct worker *worker, int timeout_ms, bool waiting)
     if (poll(fds, RING + worker->ring_count, timeout_ms) <= 0)
         return;
     if (fds[SIGNAL].revents)
-        finish_with_rest(worker, "stopped");
+        take_signals(worker);
     if (fds[WATCH].revents)
         check_interfaces(worker);
     if (fds[OUTPUT].revents) {
         if (output_pending(&worker->output) && output_flush(&worker->output) < 0)
-            output_failed(worker);
+            worker_output_failed(worker);
         else if (fds[OUTPUT].revents & (POLLERR | POLLHUP))
-            finish(worker, false, "the reader left");
+            worker_finish(worker, false, "the reader left");
     }
     for (size_t i = 0; i < worker->ring_count; i++)
         if (fds[RING + i].revents & POLLERR)
             ring_clear_error(worker->rings[i]);
+    /* From the last one, as who leaves is taken off the list. */
+    for (size_t i = CONTROL_CLIENTS; i-- > 0;)
+        if (fds[CLIENT + i].revents)
+            worker_orders_read(worker, i);
+    if (fds[LISTEN].revents && control_accept(control))
+        report_state(worker);
 }
 
 /**
@@ -426,7 +525,7 @@ static void wait_for_events(struct worker *worker, int timeout_ms, bool waiting)
  */
 static void drain(struct worker *worker)
 {
-    int64_t deadline = now_ms() + (int64_t)RETIRE_FILE_MS + SLACK_MS;
+    int64_t deadline = worker_now_ms() + (int64_t)RETIRE_FILE_MS + SLACK_MS;
     const char *why = worker->why;
 
     for (size_t i = 0; i < worker->ring_count; i++)
@@ -435,78 +534,15 @@ static void drain(struct worker *worker)
     for (;;) {
         bool unfinished = false;
 
-        while (take_frames(worker, true) == 0 && !worker->why)
-            ;
+        worker_take_all(worker);
         for (size_t i = 0; i < worker->ring_count; i++)
             unfinished |= ring_unfinished(worker->rings[i]);
-        if (!unfinished || worker->why || now_ms() >= deadline)
+        if (!unfinished || worker->why || worker_now_ms() >= deadline)
             break;
         (void)poll(NULL, 0, RECHECK_MS);
     }
     if (!worker->why)
         worker->why = why;
-}
-
-/**
- * append_statistics() - Make the statistics blocks
- * @worker:	The worker
- * @out:	Where
- */
-static void append_statistics(struct worker *worker, struct strbuf *out)
-{
-    const struct capture_options *capture = &worker->options->capture;
-    uint64_t end_ns = worker_clock_ns(CLOCK_REALTIME);
-    bool shared = worker->ring_count < capture->endpoint_count;
-
-    update_drops(worker);
-    for (uint32_t number = 0; number < capture->endpoint_count; number++) {
-        size_t place = 0;
-        const struct endpoint *endpoint;
-        uint64_t os;
-
-        while (worker->numbers[place] != number)
-            place++;
-        endpoint = &worker->endpoints[place];
-        os = !shared ? worker->ring_drops[place] : number == 0 ? worker->drops : 0;
-        pcapng_statistics(
-            out, &(struct pcapng_statistics){
-                     .interface = number,
-                     .start_ns = worker->start_ns,
-                     .end_ns = end_ns,
-                     .received = endpoint->packets + endpoint->lost + os,
-                     .dropped = endpoint->lost + os,
-                     .os_dropped = os,
-                     .delivered = endpoint->packets,
-                     .comment = shared && os ? "drops of all interfaces of this capture" : NULL});
-    }
-}
-
-/**
- * end_file() - Write the statistics and what is left, and report the end
- * @worker:	The worker
- */
-static void end_file(struct worker *worker)
-{
-    _cleanup_strbuf_ struct strbuf statistics = STRBUF_INIT;
-
-    append_statistics(worker, &statistics);
-    if (!worker->output.error) {
-        output_append(&worker->output, statistics.data, statistics.size);
-        switch (output_finish(&worker->output, READER_PATIENCE)) {
-        case 0:
-            break;
-        case -ETIMEDOUT:
-            worker->why = "the reader did not take all of it";
-            break;
-        default:
-            worker->why = NULL;
-            output_failed(worker);
-        }
-    }
-    if (worker->output.error)
-        output_rescue(&worker->output, statistics.data, statistics.size);
-    send_stats(worker);
-    report_ended(worker->options->report_fd, worker->failed, worker->why);
 }
 
 int worker_run(const struct worker_options *options, struct error *err)
@@ -518,7 +554,7 @@ int worker_run(const struct worker_options *options, struct error *err)
         worker_done(&worker);
         return r;
     }
-    report_started(options->report_fd);
+    report_started(options->control);
     while (!worker.why) {
         int wait_ms = take_frames(&worker, false), due_ms = do_what_is_due(&worker);
         bool waiting = wait_ms > 0;
@@ -530,7 +566,7 @@ int worker_run(const struct worker_options *options, struct error *err)
     }
     if (worker.rest)
         drain(&worker);
-    end_file(&worker);
+    worker_file_end(&worker);
     r = worker.failed ? 1 : 0;
     worker_done(&worker);
     return r;

@@ -39,6 +39,22 @@ static int read_number(const char *text, const char *name, uint64_t *ret_value, 
 }
 
 /**
+ * read_direction() - Read a direction
+ * @text:	"sent", "received" or "both"
+ * @ret_direction:	The direction
+ * @err:	What is wrong with it
+ *
+ * Return: 0 or -EINVAL
+ */
+static int read_direction(const char *text, enum capture_direction *ret_direction,
+                          struct error *err)
+{
+    if (capture_direction_parse(text, ret_direction))
+        return 0;
+    return error_input(err, "--direction is sent, received or both");
+}
+
+/**
  * read_option() - Take one option
  * @line:	Filled
  * @key:	Which
@@ -53,8 +69,8 @@ static int read_option(struct command_line *line, int key, const char *value, st
     uint64_t number = 0;
     int r = 0;
 
-    if ((key == 'n' || key == 'k') && capture->endpoint_count == 0)
-        return error_input(err, "--label and --link belong behind their --interface");
+    if ((key == 'n' || key == 'k' || key == 'd') && capture->endpoint_count == 0)
+        return error_input(err, "--label, --link and --direction belong behind their --interface");
     switch (key) {
     case 'l':
         capture->lab = value;
@@ -68,6 +84,31 @@ static int read_option(struct command_line *line, int key, const char *value, st
         break;
     case 'm':
         r = read_number(value, "max-packets", &capture->max_packets, err);
+        break;
+    case 'B':
+        r = read_number(value, "max-bytes", &capture->max_bytes, err);
+        break;
+    case 't':
+        r = read_number(value, "duration", &capture->duration_ns, err);
+        break;
+    case 'F':
+        r = read_number(value, "files", &number, err);
+        if (r == 0 && number > CAPTURE_FILES_MAX)
+            return error_input(err, "--files: at most %u", CAPTURE_FILES_MAX);
+        capture->files = (unsigned)number;
+        break;
+    case 'S':
+        r = read_number(value, "file-bytes", &capture->file_bytes, err);
+        break;
+    case 'K':
+        r = read_number(value, "keep", &capture->keep_ns, err);
+        break;
+    case 'W':
+        r = read_number(value, "stall", &number, err);
+        line->worker.stall_ms = (unsigned)number;
+        break;
+    case 'C':
+        capture->control = true;
         break;
     case 'b':
         r = read_number(value, "buffer", &number, err);
@@ -88,6 +129,8 @@ static int read_option(struct command_line *line, int key, const char *value, st
     case 'k':
         line->endpoints[capture->endpoint_count - 1].link = value;
         break;
+    case 'd':
+        return read_direction(value, &line->endpoints[capture->endpoint_count - 1].direction, err);
     default:
         return error_input(err, "the command line is wrong");
     }
@@ -110,7 +153,11 @@ static int read_command_line(int argc, char **argv, struct command_line *line, s
         {"snaplen", required_argument, NULL, 's'},   {"max-packets", required_argument, NULL, 'm'},
         {"buffer", required_argument, NULL, 'b'},    {"live", no_argument, NULL, 'L'},
         {"interface", required_argument, NULL, 'i'}, {"label", required_argument, NULL, 'n'},
-        {"link", required_argument, NULL, 'k'},      {NULL, 0, NULL, 0},
+        {"link", required_argument, NULL, 'k'},      {"direction", required_argument, NULL, 'd'},
+        {"max-bytes", required_argument, NULL, 'B'}, {"duration", required_argument, NULL, 't'},
+        {"files", required_argument, NULL, 'F'},     {"file-bytes", required_argument, NULL, 'S'},
+        {"stall", required_argument, NULL, 'W'},     {"keep", required_argument, NULL, 'K'},
+        {"control", no_argument, NULL, 'C'},         {NULL, 0, NULL, 0},
     };
     int key, r;
 
@@ -121,19 +168,24 @@ static int read_command_line(int argc, char **argv, struct command_line *line, s
     }
     if (optind < argc || line->worker.capture.endpoint_count == 0)
         return error_input(err, "labctl-capture is run by labctl: [--lab=NAME] [--filter=BPF] "
-                                "[--snaplen=N] [--max-packets=N] [--buffer=BYTES] [--live] "
-                                "{--interface=IFNAME [--label=NODE:PORT] [--link=NAME]}…");
+                                "[--snaplen=N] [--max-packets=N] [--max-bytes=N] "
+                                "[--duration=NS] [--files=N --file-bytes=N] [--keep=NS] "
+                                "[--control] [--buffer=BYTES] [--live] "
+                                "{--interface=IFNAME [--label=NODE:PORT] [--link=NAME] "
+                                "[--direction=sent|received]}…");
     return 0;
 }
 
 int main(int argc, char **argv)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
-    struct command_line line = {
-        .worker = {.report_fd = CAPTURE_FD_REPORT, .output_fd = CAPTURE_FD_OUTPUT}};
+    struct control control;
+    struct command_line line = {.worker = {.control = &control, .output_fd = CAPTURE_FD_OUTPUT}};
     int status = EXIT_SUCCESS;
     int r = read_command_line(argc, argv, &line, &err);
 
+    control_init(&control, CAPTURE_FD_REPORT,
+                 line.worker.capture.control ? CAPTURE_FD_CONTROL : -1);
     if (r == 0)
         r = worker_run(&line.worker, &err);
     if (r > 0)
@@ -142,9 +194,10 @@ int main(int argc, char **argv)
         log_error("%s", error_message(&err));
         if (err.hint)
             log_error("hint: %s", err.hint);
-        report_ended(CAPTURE_FD_REPORT, true, error_message(&err));
+        report_ended(&control, true, error_message(&err));
         status = err.kind == ERROR_KIND_INPUT ? ERROR_KIND_INPUT : EXIT_FAILURE;
     }
     free(line.endpoints);
+    control_done(&control);
     return status;
 }

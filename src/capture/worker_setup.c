@@ -20,10 +20,11 @@
 
 #include "base/alloc.h"
 #include "capture/ifwatch_priv.h"
-#include "capture/pcapng_priv.h"
 
 #define RING_BYTES      (32u << 20)
 #define RING_BYTES_EACH (8u << 20)
+/* A stream's reader is a person or a tool that prints; ten of them must not cost a machine. */
+#define RING_BYTES_LIVE (8u << 20)
 
 /**
  * compare_ifindexes() - Order endpoints for qsort()
@@ -84,8 +85,9 @@ static int open_rings(struct worker *worker, struct error *err)
     const struct worker_options *options = worker->options;
     size_t count = options->capture.endpoint_count;
     bool shared = count > RINGS_MOST;
-    size_t rings = shared ? 1 : count, bytes = RING_BYTES / rings;
-    bool fast = options->capture.live || rings > 1;
+    size_t rings = shared ? 1 : count, bytes;
+    bool live = options->capture.live || options->capture.keep_ns;
+    bool fast = live || rings > 1;
     _cleanup_free_ struct sock_filter *program = xnew0(struct sock_filter, BPF_MAXINSNS);
     _cleanup_free_ uint32_t *ifindexes = xnew0(uint32_t, count);
     struct ring_options ring = {.retire_ms = fast ? RETIRE_LIVE_MS : RETIRE_FILE_MS,
@@ -99,6 +101,7 @@ static int open_rings(struct worker *worker, struct error *err)
     if (size < 0 && shared) /* let the kernel choose the interfaces at least */
         size = filter_kernel(NULL, ifindexes, count, program, BPF_MAXINSNS);
     ring.program_size = size < 0 ? 0 : (size_t)size;
+    bytes = (live ? RING_BYTES_LIVE : RING_BYTES) / rings;
     if (bytes > RING_BYTES_EACH && !shared)
         bytes = RING_BYTES_EACH;
     ring.bytes = options->buffer ? options->buffer : bytes;
@@ -116,38 +119,6 @@ static int open_rings(struct worker *worker, struct error *err)
     }
     if (rings > 1)
         worker->hold_ns = (RETIRE_LIVE_MS + SLACK_MS) * NS_PER_MS;
-    return 0;
-}
-
-/**
- * write_headers() - Begin the file
- * @worker:	The worker
- * @err:	Why it cannot be written
- *
- * Return: 0 or -errno
- */
-static int write_headers(struct worker *worker, struct error *err)
-{
-    const struct capture_options *capture = &worker->options->capture;
-    _cleanup_strbuf_ struct strbuf headers = STRBUF_INIT;
-    int r;
-
-    r = output_init(&worker->output, worker->options->output_fd, err);
-    if (r < 0)
-        return error_prefix(err, "the capture's output");
-    pcapng_section(&headers, capture->lab);
-    for (size_t i = 0; i < capture->endpoint_count; i++)
-        pcapng_interface(&headers, &(struct pcapng_interface){
-                                       .name = capture->endpoints[i].label,
-                                       .description = capture->endpoints[i].link,
-                                       .filter = capture->filter,
-                                       .bits_per_s = ifwatch_speed(capture->endpoints[i].ifname),
-                                       .snaplen = worker->snaplen,
-                                   });
-    output_append(&worker->output, headers.data, headers.size);
-    r = output_flush(&worker->output);
-    if (r < 0 && r != -EPIPE)
-        return error_errno(err, -r, "write the capture");
     return 0;
 }
 
@@ -179,6 +150,7 @@ static int open_signals(struct error *err)
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGCHLD); /* a save is done */
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return fd < 0 ? error_errno(err, errno, "signalfd") : fd;
@@ -204,9 +176,13 @@ int worker_set_up(struct worker *worker, struct error *err)
         r = find_interfaces(worker, err);
     if (r == 0)
         r = open_rings(worker, err);
-    if (r == 0)
-        r = write_headers(worker, err);
     worker->start_ns = worker_clock_ns(CLOCK_REALTIME);
+    if (capture->keep_ns)
+        worker->keep = keep_new(capture->keep_ns, KEEP_BYTES);
+    else if (r == 0)
+        r = worker_file_begin(worker, worker->options->output_fd, err);
+    if (capture->duration_ns)
+        worker->end_ms = worker_now_ms() + (int64_t)(capture->duration_ns / NS_PER_MS) + 1;
     for (size_t i = 0; i < worker->ring_count && r == 0; i++)
         r = ring_start(worker->rings[i], err);
     drop_privileges();
@@ -225,4 +201,9 @@ void worker_done(struct worker *worker)
     free(worker->endpoints);
     free(worker->numbers);
     free(worker->why_owned);
+    keep_free(worker->keep);
+    for (size_t i = 0; i < worker->note_count; i++)
+        free(worker->notes[i].text);
+    free(worker->notes);
+    strbuf_done(&worker->note_text);
 }

@@ -68,6 +68,12 @@ void lab_event(struct lab *lab, const char *type, const char *node, const char *
                   json_pack("{s:f, s:s, s:s?, s:s}", "time",
                             (double)now.tv_sec + (double)now.tv_nsec / 1e9, "type", type, "node",
                             node, "text", text));
+    if (strcmp(type, "capture") != 0) {
+        _cleanup_free_ char *note =
+            node ? xasprintf("labctl: node '%s': %s", node, text) : xasprintf("labctl: %s", text);
+
+        captures_note(lab, note);
+    }
 }
 
 /* ---- making and freeing ---- */
@@ -665,6 +671,8 @@ static int start_fabric(struct lab *lab, struct error *err)
         lab->plan->links[i].dark[0] = lab->plan->links[i].dark[1] = lab->links[i].down;
     if (r == 0)
         r = fabric_apply(lab->fabric, lab->plan, err);
+    if (r == 0)
+        captures_keep_start(lab);
     return r;
 }
 

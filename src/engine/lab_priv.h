@@ -88,30 +88,7 @@ struct link_run {
     bool down; /* cut by topology or command */
 };
 
-/* A capture.stop that is answered when the last of its captures has ended. */
-struct capture_stop {
-    struct rpc_call *call;
-    json_t *captures;
-    unsigned remaining;
-};
-
-/* One capture worker. */
-struct capture_run {
-    struct lab *lab;
-    unsigned id;
-    json_t *where; /* as asked for */
-    char *file;    /* NULL: a stream */
-    char *filter;
-    int pidfd, report_fd;
-    sd_event_source *exit_source, *report_source;
-    pid_t pid;
-    struct strbuf report; /* unfinished line */
-    uint64_t packets, bytes, dropped;
-    char *error; /* why it ended, NULL while it runs */
-    bool started, ended;
-    struct rpc_call *pending;      /* capture.start waiting for the worker's word */
-    struct capture_stop *stopping; /* capture.stop waiting for its end */
-};
+struct capture_run; /* captures_priv.h */
 
 /* A call that is answered when nodes have got somewhere. */
 enum waiter_goal { WAIT_STARTED, WAIT_READY, WAIT_STOPPED, WAIT_DOWN };
@@ -142,6 +119,7 @@ struct lab {
     struct capture_run **captures;
     size_t capture_count, capture_capacity;
     unsigned next_capture;
+    struct capture_run *keeper; /* capture: {keep: …}, or NULL */
     struct rpc_server *rpc;
     enum lab_state state;
     bool wipe_when_down;
@@ -214,19 +192,26 @@ bool carrier_wanted(const struct lab *lab, size_t node, unsigned nic);
 /* link_set_down() - Cut or heal a cable. */
 int link_set_down(struct lab *lab, size_t link, bool down, struct error *err);
 
-/* ---- captures.c ---- */
-/* captures_start() - @fd: stream output (owned) or -1 for a file. */
-int captures_start(struct lab *lab, json_t *params, int fd, struct capture_run **ret_run,
-                   struct error *err);
-void captures_stop(struct capture_run *run);
+/* ---- captures*.c ---- */
 void captures_stop_all(struct lab *lab);
 bool captures_all_ended(const struct lab *lab);
 json_t *captures_json(const struct capture_run *run);
 void captures_free(struct lab *lab);
+/* captures_note() - A comment on the next packet of every capture. */
+void captures_note(struct lab *lab, const char *text);
+/* captures_keep_start() - Keep the last stretch of traffic, if the topology wants it. The lab is
+ * up.
+ */
+void captures_keep_start(struct lab *lab);
+/* captures_state() - What captures_adopt() of a later engine needs. */
+json_t *captures_state(const struct lab *lab);
+void captures_adopt(struct lab *lab, json_t *saved);
 void captures_method_start(struct rpc_call *call, json_t *params, void *data);
 void captures_method_stop(struct rpc_call *call, json_t *params, void *data);
 void captures_method_list(struct rpc_call *call, json_t *params, void *data);
 void captures_method_stream(struct rpc_call *call, json_t *params, void *data);
+void captures_method_note(struct rpc_call *call, json_t *params, void *data);
+void captures_method_save(struct rpc_call *call, json_t *params, void *data);
 
 /* ---- status.c ---- */
 json_t *status_document(const struct lab *lab);

@@ -647,6 +647,8 @@ const struct rpc_method lab_methods[] = {
     {"capture.stop", captures_method_stop},
     {"capture.list", captures_method_list},
     {"capture.stream", captures_method_stream},
+    {"capture.note", captures_method_note},
+    {"capture.save", captures_method_save},
     {"engine.info", method_info},
 };
 const size_t lab_method_count = ARRAY_SIZE(lab_methods);

@@ -43,12 +43,12 @@ int lab_state_save(struct lab *lab, struct error *err)
         (void)json_array_append_new(links,
                                     json_pack("{s:s, s:b}", "name", lab->topology->links[i].name,
                                               "down", lab->links[i].down));
-    state = json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:o, s:o}", "version",
-                      STATE_VERSION, "lab", lab->name, "boot_id", boot_id, "topology",
+    state = json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:o, s:o, s:o}",
+                      "version", STATE_VERSION, "lab", lab->name, "boot_id", boot_id, "topology",
                       lab->topology->path, "state_dir", lab->state_dir, "fabric", "pid",
                       (int)fabric.pid, "start_time", (json_int_t)fabric.start_time, "up_ns",
                       (json_int_t)lab->up_ns, "running", lab->state == LAB_RUNNING, "nodes", nodes,
-                      "links", links);
+                      "links", links, "captures", captures_state(lab));
     text = json_dumps(state, JSON_INDENT(1));
     json_decref(state);
     if (!text)
@@ -213,6 +213,8 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
     } else if (lab_watch_fabric(lab, err) < 0) {
         return -err->code;
     }
+    captures_adopt(lab, json_object_get(state, "captures"));
+    captures_keep_start(lab);
     for (size_t i = 0; i < lab->topology->node_count; i++) {
         json_t *saved = saved_item(json_object_get(state, "nodes"), lab->topology->nodes[i].name);
         int r = adopt_node(&lab->nodes[i], saved, err);

@@ -36,7 +36,7 @@ teardown() {
 	expect_status 2 labctl topology up --frobnicate "$TOPOLOGIES/hello.yaml"
 	expect_status 2 labctl topology up --timeout soon "$TOPOLOGIES/hello.yaml"
 	expect_status 2 labctl node exec
-	expect_status 2 labctl capture start
+	expect_status 2 labctl capture note
 	expect_status 2 labctl image build
 	[ ! -e "$LABCTL_RUN" ] || [ -z "$(ls -A "$LABCTL_RUN")" ]
 }

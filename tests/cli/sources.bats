@@ -21,7 +21,7 @@ allowed() {
 	src/capture) echo base capture ;;
 	src/rpc) echo base rpc ;;
 	src/engine) echo base topology appliance netfabric console capture rpc engine ;;
-	tools/labctl) echo base topology appliance console rpc labctl ;;
+	tools/labctl) echo base topology appliance console capture rpc labctl ;;
 	*) return 1 ;;
 	esac
 }

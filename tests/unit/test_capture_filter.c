@@ -115,12 +115,12 @@ static void direction_is_the_nodes(void **state)
 
 static void argv_says_everything(void **state)
 {
-    const struct capture_endpoint endpoints[] = {{"t3.0", "r1:eth0", "wan"},
-                                                 {"t4.1", "r2:Gi0/1", 0}};
+    const struct capture_endpoint endpoints[] = {{"t3.0", "r1:eth0", "wan", CAPTURE_BOTH},
+                                                 {"t4.1", "r2:Gi0/1", 0, CAPTURE_SENT}};
     static const char *const expected[] = {
-        "--lab=demo",       "--filter=tcp port 80", "--snaplen=96",    "--max-packets=10",
-        "--live",           "--interface=t3.0",     "--label=r1:eth0", "--link=wan",
-        "--interface=t4.1", "--label=r2:Gi0/1",
+        "--lab=demo",       "--filter=tcp port 80", "--snaplen=96",     "--max-packets=10",
+        "--live",           "--interface=t3.0",     "--label=r1:eth0",  "--link=wan",
+        "--interface=t4.1", "--label=r2:Gi0/1",     "--direction=sent",
     };
     char **argv = capture_worker_argv(&(struct capture_options){.lab = "demo",
                                                                 .endpoints = endpoints,

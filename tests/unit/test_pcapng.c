@@ -147,7 +147,7 @@ static void stream_chokes_and_recovers(void **state)
     assert_non_null(output_reserve(&output, 4));
     output_append(&output, trash, 60000);
     committed += 60000;
-    assert_int_equal(output_finish(&output, 20), -ETIMEDOUT);
+    assert_int_equal(output_finish(&output, 20, -1), -ETIMEDOUT);
     do {
         assert_int_equal(output_flush(&output), 0);
         while ((n = read(ends[0], trash, sizeof(trash))) > 0)

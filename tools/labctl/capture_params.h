@@ -1,11 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-/* What capture start and capture stream ask for. */
+/* What the capture commands share. */
 
 #include <jansson.h>
+#include <stdint.h>
 
+#include "capture/reader.h"
 #include "labctl/labctl.h"
 
-/* capture_params() - where, filter, snaplen and packets. Return: 0 or -EINVAL */
+#define CAPTURE_RING_MAX       50
+#define CAPTURE_RING_BYTES_MIN (64u << 10)
+
+/* capture_params() - where, filter, side and the limits. Return: 0 or -EINVAL */
 int capture_params(const struct invocation *invocation, json_t **ret_params, struct error *err);
+
+/* capture_file_param() - Add -w's file as the engine, which has another working folder, needs it.
+ * @file:	NULL: nothing is added */
+int capture_file_param(const char *file, json_t *params, struct error *err);
+
+/* capture_duration() - Understand --OPTION's time. */
+int capture_duration(const char *option, const char *text, uint64_t *ret_ms, struct error *err);
+
+/* capture_stream_open() - Begin a capture.stream. Steals @params. Return: the connection, from
+ * which pcapng comes, or -errno */
+int capture_stream_open(const struct invocation *invocation, json_t *params, struct error *err);
+
+/* capture_copy() - Pass whole pcapng blocks on until one side ends or a signal comes. Return: 0 or
+ * -errno */
+int capture_copy(int from, int to, struct error *err);
+
+/* capture_read() - Hand every packet of a connection to @fn, until it ends, a signal comes, or
+ * @until_ms (capture_now_ms(), 0: never). Return: 0 or -errno */
+typedef void capture_packet_fn(const struct capture_packet *packet, void *data);
+int capture_read(int fd, int64_t until_ms, capture_packet_fn *fn, void *data, struct error *err);
+
+/* capture_now_ms() - Monotonic time. */
+int64_t capture_now_ms(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* capture start, stop and list. WHERE is an end ("r1:eth0"), a link, a LAN or a node; several
- * become one file with an interface each. */
+/* capture start, stop and list. WHERE is an end ("r1:eth0"), a link, a LAN or a node, nothing or
+ * "lab" the whole lab; several become one file with an interface each. */
 
 #include <limits.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "labctl/capture_params.h"
 #include "labctl/lab.h"
 #include "labctl/labctl.h"
@@ -21,68 +22,172 @@ static const struct option_spec start_options[] = {
     {"write", 'w', "FILE|-",
      "where it goes (default: the lab's kept folder); - is standard output"},
     {"filter", 'f', "BPF", "only packets that match, such as 'ospf' or 'tcp port 179'"},
+    {"side", 0, "before|after", "of a link: frames as they are sent, or as they arrive"},
     {"snaplen", 's', "BYTES", "only the first bytes of each"},
     {"packets", 'c', "N", "end after so many"},
+    {"bytes", 0, "SIZE", "end after so much, such as 100M"},
+    {"duration", 0, "TIME", "end after so long, such as 30s"},
+    {"rotate", 0, "SIZExN", "N files of that size in turn, such as 100MBx5"},
     {0},
 };
 
-int capture_params(const struct invocation *invocation, json_t **ret_params, struct error *err)
+/**
+ * rotate_param() - Understand "100MBx5", "100M x 5" and the like
+ * @text:	As given
+ * @ret_rotate:	What the engine is told
+ * @err:	Error to fill
+ *
+ * Return: 0 or -EINVAL
+ */
+static int rotate_param(const char *text, json_t **ret_rotate, struct error *err)
 {
-    const char *filter = invocation_value(invocation, "filter");
-    long snaplen = 0, packets = 0;
-    json_t *where, *params;
+    _cleanup_free_ char *plain = text_replace(text, " ", "");
+    char *times = strrchr(plain, 'x');
+    int64_t files;
+    uint64_t bytes;
 
-    if (invocation_integer(invocation, "snaplen", 14, 262144, &snaplen, err) < 0 ||
-        invocation_integer(invocation, "packets", 1, INT_MAX, &packets, err) < 0)
+    if (!times || times == plain) {
+        (void)error_input(err, "--rotate %s: not a size and a number of files", text);
+        error_hint(err, "such as --rotate 100MBx5");
         return -EINVAL;
-    where = json_array();
-    for (size_t i = 0; i < invocation->word_count; i++)
-        (void)json_array_append_new(where, json_string(invocation->words[i]));
-    params = json_pack("{s:o}", "where", where);
-    if (filter && json_object_set_new(params, "filter", json_string(filter)) < 0) {
-        json_decref(params);
-        return error_input(err, "--filter: not UTF-8 text");
     }
-    if (snaplen > 0)
-        (void)json_object_set_new(params, "snaplen", json_integer(snaplen));
-    if (packets > 0)
-        (void)json_object_set_new(params, "packets", json_integer(packets));
-    *ret_params = params;
+    *times = 0;
+    if (units_parse_integer(times + 1, 2, CAPTURE_RING_MAX, &files, err) < 0 ||
+        units_parse_size(plain, &bytes, err) < 0)
+        return error_prefix(err, "--rotate");
+    if (bytes < CAPTURE_RING_BYTES_MIN || bytes > INT64_MAX)
+        return error_input(err, "--rotate: a file has at least 64K");
+    *ret_rotate = json_pack("{s:I, s:I}", "bytes", (json_int_t)bytes, "files", (json_int_t)files);
     return 0;
 }
 
 /**
- * absolute_path() - A path as the engine, which has another working folder, needs it
- * @path:	Path as given
- * @ret_path:	Absolute; caller frees
+ * limit_params() - Add what ends a capture or divides it
+ * @invocation:	Invocation
+ * @params:	Where to
  * @err:	Error to fill
  *
- * Return: 0 or -errno
+ * Return: 0 or -EINVAL
  */
-static int absolute_path(const char *path, char **ret_path, struct error *err)
+static int limit_params(const struct invocation *invocation, json_t *params, struct error *err)
 {
+    const char *bytes_text = invocation_value(invocation, "bytes");
+    const char *duration_text = invocation_value(invocation, "duration");
+    const char *rotate_text = invocation_value(invocation, "rotate");
+    long snaplen = 0, packets = 0;
+    uint64_t bytes, duration;
+    json_t *rotate;
+
+    if (invocation_integer(invocation, "snaplen", 14, 262144, &snaplen, err) < 0 ||
+        invocation_integer(invocation, "packets", 1, INT_MAX, &packets, err) < 0)
+        return -EINVAL;
+    if (snaplen > 0)
+        (void)json_object_set_new(params, "snaplen", json_integer(snaplen));
+    if (packets > 0)
+        (void)json_object_set_new(params, "packets", json_integer(packets));
+    if (bytes_text) {
+        if (units_parse_size(bytes_text, &bytes, err) < 0)
+            return error_prefix(err, "--bytes");
+        if (bytes == 0 || bytes > INT64_MAX)
+            return error_input(err, "--bytes: at least 1");
+        (void)json_object_set_new(params, "bytes", json_integer((json_int_t)bytes));
+    }
+    if (duration_text) {
+        if (capture_duration("duration", duration_text, &duration, err) < 0)
+            return -EINVAL;
+        (void)json_object_set_new(params, "duration_ms", json_integer((json_int_t)duration));
+    }
+    if (rotate_text) {
+        if (rotate_param(rotate_text, &rotate, err) < 0)
+            return -EINVAL;
+        (void)json_object_set_new(params, "rotate", rotate);
+    }
+    return 0;
+}
+
+int capture_duration(const char *option, const char *text, uint64_t *ret_ms, struct error *err)
+{
+    uint64_t ns;
+
+    if (units_parse_duration(text, &ns, err) < 0)
+        return error_prefix(err, "--%s", option);
+    if (ns < 1000000 || ns > UINT64_C(366) * 86400 * 1000000000)
+        return error_input(err, "--%s: 1ms to a year", option);
+    *ret_ms = ns / 1000000;
+    return 0;
+}
+
+/**
+ * text_param() - Add an option's text
+ * @invocation:	Invocation
+ * @name:	Option and parameter
+ * @params:	Where to
+ * @err:	Error to fill
+ *
+ * Return: 0 or -EINVAL
+ */
+static int text_param(const struct invocation *invocation, const char *name, json_t *params,
+                      struct error *err)
+{
+    const char *text = invocation_value(invocation, name);
+
+    if (text && json_object_set_new(params, name, json_string(text)) < 0)
+        return error_input(err, "--%s: not UTF-8 text", name);
+    return 0;
+}
+
+int capture_params(const struct invocation *invocation, json_t **ret_params, struct error *err)
+{
+    json_t *where = json_array(), *params;
+    int r = 0;
+
+    for (size_t i = 0; i < invocation->word_count && r == 0; i++)
+        if (json_array_append_new(where, json_string(invocation->words[i])) < 0)
+            r = error_input(err, "a name is not UTF-8 text");
+    params = json_pack("{s:o}", "where", where);
+    if (r == 0)
+        r = text_param(invocation, "filter", params, err);
+    if (r == 0)
+        r = text_param(invocation, "side", params, err);
+    if (r == 0)
+        r = limit_params(invocation, params, err);
+    if (r < 0)
+        json_decref(params);
+    else
+        *ret_params = params;
+    return r;
+}
+
+int capture_file_param(const char *file, json_t *params, struct error *err)
+{
+    _cleanup_free_ char *path = NULL;
     char here[PATH_MAX];
 
+    if (!file)
+        return 0;
     if (!getcwd(here, sizeof(here)))
         return error_errno(err, errno, "working folder");
-    *ret_path = path_join(here, path);
+    path = path_join(here, file);
+    if (json_object_set_new(params, "file", json_string(path)) < 0)
+        return error_input(err, "-w: the file's name is not UTF-8 text");
     return 0;
 }
 
 static int run_start(struct invocation *invocation, struct error *err)
 {
     const char *file = invocation_value(invocation, "write");
-    _cleanup_free_ char *path = NULL, *shown = NULL;
+    _cleanup_free_ char *shown = NULL;
     json_t *params = NULL, *result = NULL;
     int r;
 
-    if (file && strcmp(file, "-") == 0)
+    if (file && strcmp(file, "-") == 0) {
+        if (invocation_value(invocation, "rotate"))
+            return error_input(err, "--rotate: standard output is no ring of files");
         return capture_stream_run(invocation, err);
+    }
     r = capture_params(invocation, &params, err);
-    if (r == 0 && file)
-        r = absolute_path(file, &path, err);
-    if (r == 0 && path && json_object_set_new(params, "file", json_string(path)) < 0)
-        r = error_input(err, "-w: the file's name is not UTF-8 text");
+    if (r == 0)
+        r = capture_file_param(file, params, err);
     if (r < 0) {
         json_decref(params);
         return r;
@@ -94,9 +199,13 @@ static int run_start(struct invocation *invocation, struct error *err)
         print_json(result);
         return 0;
     }
-    shown = text_escape(json_text(result, "file"), strlen(json_text(result, "file")));
-    (void)printf("Capture %" JSON_INTEGER_FORMAT " writes to %s\n",
-                 json_integer_value(json_object_get(result, "id")), shown);
+    file = json_text(result, "file");
+    if (json_is_array(json_object_get(result, "files")))
+        file = json_string_value(json_array_get(json_object_get(result, "files"), 0));
+    shown = text_escape(file, strlen(file));
+    (void)printf("Capture %" JSON_INTEGER_FORMAT " writes to %s%s\n",
+                 json_integer_value(json_object_get(result, "id")), shown,
+                 json_is_array(json_object_get(result, "files")) ? " and those after it" : "");
     json_decref(result);
     return 0;
 }
@@ -183,11 +292,12 @@ static const struct option_spec stop_options[] = {
 const struct command cmd_capture_start = {
     .group = "capture",
     .name = "start",
-    .arguments = "WHERE…",
+    .arguments = "[WHERE…]",
     .summary = "Capture packets to a pcapng file",
-    .details = "WHERE is an end like r1:eth0, the name of a link or LAN, or a node (all its ends).",
+    .details =
+        "WHERE is an end like r1:eth0, the name of a link or LAN, or a node (all its ends);\n"
+        "'lab', or nothing, is the whole lab. Several go into one file, in order of time.",
     .options = start_options,
-    .words_least = 1,
     .words_most = WORDS_ANY,
     .words = WORD_WHERE,
     .run = run_start,

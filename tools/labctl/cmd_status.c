@@ -105,7 +105,7 @@ void print_captures(json_t *captures)
         table_addf(&table, "%" JSON_INTEGER_FORMAT,
                    json_integer_value(json_object_get(capture, "id")));
         table_add(&table, json_text(capture, "state"));
-        table_add(&table, places.size ? places.data : "");
+        table_add(&table, places.size ? places.data : "lab");
         table_addf(&table, "%" JSON_INTEGER_FORMAT,
                    json_integer_value(json_object_get(capture, "packets")));
         table_addf(&table, "%" JSON_INTEGER_FORMAT,
@@ -114,6 +114,14 @@ void print_captures(json_t *captures)
         table_add(&table, *file ? file : "(stream)");
     }
     table_print(&table, 1);
+    json_array_foreach (captures, i, capture) {
+        const char *error = json_text(capture, "error");
+        _cleanup_free_ char *shown = text_escape(error, strlen(error));
+
+        if (*error)
+            (void)printf("Capture %" JSON_INTEGER_FORMAT " ended: %s\n",
+                         json_integer_value(json_object_get(capture, "id")), shown);
+    }
 }
 
 /**

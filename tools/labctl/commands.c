@@ -10,18 +10,17 @@
 #include "base/alloc.h"
 
 const struct command *const commands[] = {
-    &cmd_doctor,         &cmd_topology_validate, &cmd_topology_up,
-    &cmd_topology_down,  &cmd_topology_status,   &cmd_topology_list,
-    &cmd_topology_apply, &cmd_topology_wipe,     &cmd_topology_graph,
-    &cmd_node_list,      &cmd_node_start,        &cmd_node_stop,
-    &cmd_node_restart,   &cmd_node_wipe,         &cmd_node_log,
-    &cmd_node_exec,      &cmd_link_list,         &cmd_link_up,
-    &cmd_link_down,      &cmd_link_set,          &cmd_link_clear,
-    &cmd_console,        &cmd_capture_start,     &cmd_capture_stop,
-    &cmd_capture_list,   &cmd_capture_stream,    &cmd_image_list,
-    &cmd_image_show,     &cmd_image_build,       &cmd_image_add,
-    &cmd_image_import,   &cmd_image_remove,      &cmd_version,
-    &cmd_help,           &cmd_completion,        &cmd_complete,
+    &cmd_doctor,          &cmd_topology_validate, &cmd_topology_up,    &cmd_topology_down,
+    &cmd_topology_status, &cmd_topology_list,     &cmd_topology_apply, &cmd_topology_wipe,
+    &cmd_topology_graph,  &cmd_node_list,         &cmd_node_start,     &cmd_node_stop,
+    &cmd_node_restart,    &cmd_node_wipe,         &cmd_node_log,       &cmd_node_exec,
+    &cmd_link_list,       &cmd_link_up,           &cmd_link_down,      &cmd_link_set,
+    &cmd_link_clear,      &cmd_console,           &cmd_capture_start,  &cmd_capture_stop,
+    &cmd_capture_list,    &cmd_capture_stream,    &cmd_capture_note,   &cmd_capture_save,
+    &cmd_capture_watch,   &cmd_capture_talk,      &cmd_extcap,         &cmd_image_list,
+    &cmd_image_show,      &cmd_image_build,       &cmd_image_add,      &cmd_image_import,
+    &cmd_image_remove,    &cmd_version,           &cmd_help,           &cmd_completion,
+    &cmd_complete,
 };
 
 const size_t command_count = ARRAY_SIZE(commands);

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* capture watch: a line per packet. tshark knows more protocols than anybody, so it is asked where
+ * it is installed; what it has to say beside the packets is kept in a file and shown if it failed.
+ * Else, and with --plain, labctl's own short decoder. It is also the one that tells what was noted
+ * on a packet, and waits for nothing: tshark shows packets twice a second. */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/spawn.h"
+#include "capture/decode.h"
+#include "capture/reader.h"
+#include "labctl/capture_params.h"
+#include "labctl/labctl.h"
+#include "labctl/output.h"
+#include "labctl/work.h"
+
+static const struct option_spec watch_options[] = {
+    {"filter", 'f', "BPF", "only packets that match, such as 'ospf' or 'tcp port 179'"},
+    {"side", 0, "before|after", "of a link: frames as they are sent, or as they arrive"},
+    {"packets", 'c', "N", "end after so many"},
+    {"bytes", 0, "SIZE", "end after so much, such as 100M"},
+    {"duration", 0, "TIME", "end after so long, such as 30s"},
+    {"plain", 0, NULL, "by labctl's own decoder, also where there is a tshark"},
+    {0},
+};
+
+/**
+ * print_packet() - One line about a packet, and one for each remark on it
+ * @packet:	Packet or remark
+ */
+static void print_packet(const struct capture_packet *packet)
+{
+    time_t second = (time_t)(packet->time_ns / 1000000000u);
+    struct tm tm = {0};
+    struct decode decode;
+    char stamp[16];
+
+    for (const char *line = packet->comment; line;) {
+        const char *end = strchr(line, '\n');
+
+        (void)printf("%s-- %.*s%s\n", colour_on(COLOUR_YELLOW),
+                     end ? (int)(end - line) : (int)strlen(line), line, colour_off());
+        line = end ? end + 1 : NULL;
+    }
+    if (!packet->data)
+        return;
+    (void)localtime_r(&second, &tm);
+    (void)strftime(stamp, sizeof(stamp), "%H:%M:%S", &tm);
+    decode_frame(packet->data, packet->size, &decode);
+    (void)printf("%s%s.%06u%s %s%s%s %s > %s %s%s%s %s%s(%zu)\n", colour_on(COLOUR_DIM), stamp,
+                 (unsigned)(packet->time_ns % 1000000000u / 1000), colour_off(),
+                 colour_on(COLOUR_BOLD), packet->where, colour_off(), decode.source,
+                 decode.destination, colour_on(COLOUR_GREEN), decode.protocol, colour_off(),
+                 decode.info, *decode.info ? " " : "", packet->original);
+}
+
+int capture_read(int fd, int64_t until_ms, capture_packet_fn *fn, void *data, struct error *err)
+{
+    struct capture_reader *reader = capture_reader_new();
+    struct capture_packet packet;
+    char chunk[65536];
+    int r = 0;
+
+    while (r == 0 && work_interrupts() == 0) {
+        struct pollfd wait[] = {{.fd = fd, .events = POLLIN}, {.fd = STDOUT_FILENO, .events = 0}};
+        int64_t left = until_ms ? until_ms - capture_now_ms() : 500;
+        ssize_t n;
+
+        if (left <= 0)
+            break;
+        (void)poll(wait, 2, left < 500 ? (int)left : 500);
+        if (wait[1].revents & (POLLERR | POLLHUP))
+            break;
+        n = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (n <= 0)
+            break;
+        capture_reader_feed(reader, chunk, (size_t)n);
+        while ((r = capture_reader_next(reader, &packet)) > 0)
+            fn(&packet, data);
+    }
+    capture_reader_free(reader);
+    return r < 0 ? error_set(err, -r, "the engine sent what is no pcapng") : 0;
+}
+
+int64_t capture_now_ms(void)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/**
+ * watch_packet() - Show a packet at once
+ * @packet:	Packet
+ * @data:	Unused
+ */
+static void watch_packet(const struct capture_packet *packet, void *data)
+{
+    (void)data;
+    print_packet(packet);
+    (void)fflush(stdout);
+}
+
+/**
+ * start_tshark() - Start tshark with a pipe to it
+ * @log_fd:	Where what it says goes
+ * @ret_pipe:	Where pcapng goes
+ * @ret_pid:	Its pid
+ * @err:	Error to fill
+ *
+ * Return: 0; -ENOENT if it is not installed; other -errno
+ */
+static int start_tshark(int log_fd, int *ret_pipe, pid_t *ret_pid, struct error *err)
+{
+    static const char columns[] =
+        "gui.column.format:\"Time\",\"%At\",\"Where\",\"%Cus:frame.interface_name:0:R\","
+        "\"Source\",\"%s\",\"Destination\",\"%d\",\"Protocol\",\"%p\",\"Info\",\"%i\"";
+    static const char *const argv[] = {"tshark", "-l", "-n", "-o", columns, "-i", "-", NULL};
+    int ends[2], r;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_errno(err, errno, "pipe");
+    r = spawn(
+        &(struct spawn_options){
+            .argv = argv,
+            .fds = (struct spawn_fd[]){{ends[0], 0}, {STDOUT_FILENO, 1}, {log_fd, 2}},
+            .fd_count = 3,
+        },
+        ret_pid, NULL, err);
+    (void)close(ends[0]);
+    if (r < 0)
+        (void)close(ends[1]);
+    else
+        *ret_pipe = ends[1];
+    return r;
+}
+
+/**
+ * by_tshark() - Have tshark show what comes
+ * @fd:		Connection
+ * @err:	Error to fill
+ *
+ * Return: 0; -ENOENT if it is not installed; other -errno
+ */
+static int by_tshark(int fd, struct error *err)
+{
+    _cleanup_close_ int log_fd = memfd_create("tshark", MFD_CLOEXEC);
+    int pipe_fd, status = 0, r;
+    char said[4096];
+    ssize_t n;
+    pid_t pid;
+
+    r = start_tshark(log_fd, &pipe_fd, &pid, err);
+    if (r < 0)
+        return r;
+    r = capture_copy(fd, pipe_fd, err);
+    (void)close(pipe_fd);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (r == 0 && WIFEXITED(status) && WEXITSTATUS(status) != 0 && work_interrupts() == 0) {
+        n = pread(log_fd, said, sizeof(said) - 1, 0);
+        r = error_set(err, EIO, "tshark failed");
+        error_hint(err, "try --plain; it said: %.*s", n > 0 ? (int)n : 0, said);
+    }
+    return r;
+}
+
+static int run_watch(struct invocation *invocation, struct error *err)
+{
+    bool plain = invocation_flag(invocation, "plain") || invocation->json;
+    _cleanup_close_ int fd = -1;
+    json_t *params = NULL;
+    int r = capture_params(invocation, &params, err);
+
+    if (r < 0)
+        return r;
+    work_catch_signals();
+    fd = capture_stream_open(invocation, params, err);
+    if (fd < 0)
+        return fd;
+    if (!plain) {
+        r = by_tshark(fd, err);
+        if (r != -ENOENT)
+            return r;
+        error_done(err);
+    }
+    return capture_read(fd, 0, watch_packet, NULL, err);
+}
+
+const struct command cmd_capture_watch = {
+    .group = "capture",
+    .name = "watch",
+    .arguments = "[WHERE…]",
+    .summary = "Packets as they pass, a line each",
+    .details =
+        "By tshark where it is installed, else by a short decoder of labctl's own, which also\n"
+        "shows notes and what happened in the lab. WHERE is as for 'capture start'.",
+    .options = watch_options,
+    .words_most = WORDS_ANY,
+    .words = WORD_WHERE,
+    .run = run_watch,
+};
