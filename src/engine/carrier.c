@@ -17,7 +17,7 @@ bool carrier_wanted(const struct lab *lab, size_t node, unsigned nic)
 
         for (unsigned end = 0; end < 2; end++)
             if (link->ends[end].node == node && link->ends[end].nic == nic)
-                return !lab->links[i].down && node_is_running(&lab->nodes[link->ends[!end].node]);
+                return !link_is_cut(lab, i) && node_is_running(&lab->nodes[link->ends[!end].node]);
     }
     for (size_t i = 0; i < topology->lan_count; i++)
         for (size_t j = 0; j < topology->lans[i].end_count; j++)
@@ -46,26 +46,4 @@ void carrier_update(struct lab *lab)
                 log_warning("%s: carrier of NIC %u could not be set", node->spec->name, nic);
         }
     }
-}
-
-int link_set_down(struct lab *lab, size_t link, bool down, struct error *err)
-{
-    int r;
-
-    if (lab->links[link].down == down)
-        return 0;
-    if (!lab->fabric)
-        return error_set(err, ENOTCONN, "the fabric process is gone");
-    lab->plan->links[link].dark[0] = lab->plan->links[link].dark[1] = down;
-    r = fabric_apply(lab->fabric, lab->plan, err);
-    if (r < 0) {
-        lab->plan->links[link].dark[0] = lab->plan->links[link].dark[1] = !down;
-        return error_prefix(err, "link '%s'", lab->topology->links[link].name);
-    }
-    lab->links[link].down = down;
-    carrier_update(lab);
-    lab_event(lab, "link", NULL, "link '%s' %s", lab->topology->links[link].name,
-              down ? "down" : "up");
-    lab_changed(lab);
-    return 0;
 }

@@ -28,7 +28,6 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/lab_priv.h"
-#include "topology/impairment.h"
 
 #define PROGRESS_PERIOD_US 200000
 
@@ -204,9 +203,7 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, struct
         r = fabric_plan_make(lab->topology, NULL, &lab->plan, err);
     if (r == 0) {
         lab->nodes = xnew0(struct node_run, lab->topology->node_count);
-        lab->links = xnew0(struct link_run, lab->topology->link_count);
-        for (size_t i = 0; i < lab->topology->link_count; i++)
-            lab->links[i].down = lab->topology->links[i].down;
+        links_init(lab);
     }
     for (size_t i = 0; r == 0 && i < lab->topology->node_count; i++)
         r = node_init(lab, i, err);
@@ -253,7 +250,7 @@ void lab_free(struct lab *lab)
     for (size_t i = 0; lab->nodes && i < lab->topology->node_count; i++)
         node_done(&lab->nodes[i]);
     free(lab->nodes);
-    free(lab->links);
+    links_free(lab);
     sd_event_source_disable_unref(lab->fabric_source);
     sd_event_source_disable_unref(lab->progress_timer);
     sd_event_source_disable_unref(lab->settle_source);
@@ -413,6 +410,7 @@ static void finish_down(struct lab *lab)
 
     captures_free(lab);
     lab->fabric_source = sd_event_source_disable_unref(lab->fabric_source);
+    links_stop(lab);
     if (lab->fabric && fabric_stop(lab->fabric, &err) < 0)
         log_warning("fabric: %s", error_message(&err));
     lab->fabric = NULL;
@@ -667,35 +665,34 @@ static int start_fabric(struct lab *lab, struct error *err)
 
     if (r == 0)
         r = lab_watch_fabric(lab, err);
-    for (size_t i = 0; i < lab->topology->link_count; i++)
-        lab->plan->links[i].dark[0] = lab->plan->links[i].dark[1] = lab->links[i].down;
+    links_prepare(lab);
     if (r == 0)
         r = fabric_apply(lab->fabric, lab->plan, err);
+    if (r == 0)
+        r = links_start(lab, err);
     if (r == 0)
         captures_keep_start(lab);
     return r;
 }
 
 /**
- * refuse_unbuilt() - Say plainly what a topology asks for that this version cannot do
+ * check_links() - What can be wrong with links that the reader of the file cannot know
  * @lab:	Lab
  * @err:	Error to fill
  *
- * Return: 0 or -errno
+ * Return: 0 or -EINVAL
  */
-static int refuse_unbuilt(const struct lab *lab, struct error *err)
+static int check_links(const struct lab *lab, struct error *err)
 {
     const struct topology *topology = lab->topology;
 
     for (size_t i = 0; i < topology->link_count; i++) {
         const struct link *link = &topology->links[i];
 
-        if (!impairment_is_none(&link->impairment[0]) ||
-            !impairment_is_none(&link->impairment[1]) || link->flap_every_ns)
-            return error_input(err,
-                               "%s:%u:%u: link '%s': impairments and flapping are not in "
-                               "this version of labctl",
-                               topology->path, link->at.line, link->at.column, link->name);
+        for (int end = 0; end < 2; end++)
+            if (wire_check(&link->impairment[end], err) < 0)
+                return error_prefix(err, "%s:%u:%u: link '%s'", topology->path, link->at.line,
+                                    link->at.column, link->name);
     }
     if (topology->uplink_count)
         return error_input(err, "%s:%u:%u: uplink '%s': uplinks are not in this version of labctl",
@@ -707,7 +704,7 @@ static int refuse_unbuilt(const struct lab *lab, struct error *err)
 void lab_up(struct lab *lab, struct waiter *waiter, bool paused)
 {
     struct error err = ERROR_INIT;
-    int r = refuse_unbuilt(lab, &err);
+    int r = check_links(lab, &err);
 
     lab->state = LAB_STARTING;
     lab->up_ns = now_ns();

@@ -2,7 +2,7 @@
 #pragma once
 
 /* The engine's insides: one struct lab owns everything of a running lab. Only src/engine includes
- * this. Who calls whom: methods.c → lab.c → node.c → qmp.c, carrier.c, state.c. */
+ * this. Who calls whom: methods.c → lab.c, links.c → node.c → qmp.c, carrier.c, state.c. */
 
 #include <regex.h>
 #include <stdbool.h>
@@ -18,6 +18,7 @@
 #include "engine/host.h"
 #include "engine/qmp.h"
 #include "netfabric/fabric.h"
+#include "netfabric/wire.h"
 #include "rpc/rpc.h"
 #include "topology/model.h"
 
@@ -84,8 +85,15 @@ struct node_run {
     bool has_ready, has_prompt, has_error;
 };
 
+/* What is wanted of a link, and how far it is. */
 struct link_run {
-    bool down; /* cut by topology or command */
+    bool down;    /* cut by topology or command */
+    bool dark[2]; /* dark[i]: cut by command for what ends[i] sends; carrier stays */
+    bool flapped; /* cut by its schedule at the moment */
+    struct impairment impairment[2]; /* owned; of what ends[i] sends */
+    bool carried;                    /* its frames go through the wire */
+    bool leaving;                    /* is to be led past the wire as soon as nothing waits there */
+    sd_event_source *flap_timer;
 };
 
 struct capture_run; /* captures_priv.h */
@@ -116,6 +124,12 @@ struct lab {
     sd_event_source *fabric_source;
     struct node_run *nodes; /* topology.node_count */
     struct link_run *links; /* topology.link_count */
+    struct wire *wire;      /* NULL: none was needed yet, or it died */
+    int wire_pidfd;
+    sd_event_source *wire_source, *leave_timer;
+    uint64_t wire_died_ns; /* when counting its deaths began */
+    unsigned wire_deaths;
+    char *wire_fault; /* why impairments are off, NULL: they are not */
     struct capture_run **captures;
     size_t capture_count, capture_capacity;
     unsigned next_capture;
@@ -189,8 +203,41 @@ char *node_socket_path(const struct node_run *node, const char *suffix);
 void carrier_update(struct lab *lab);
 /* carrier_wanted() - Whether one NIC should have carrier. */
 bool carrier_wanted(const struct lab *lab, size_t node, unsigned nic);
-/* link_set_down() - Cut or heal a cable. */
-int link_set_down(struct lab *lab, size_t link, bool down, struct error *err);
+
+/* ---- links.c: cut, impaired, flapping; the wire process ---- */
+void links_init(struct lab *lab);
+void links_free(struct lab *lab);
+/* links_plan() - Put what is wanted of links into the fabric's plan. */
+void links_plan(struct lab *lab);
+/* links_prepare() - Before the network is made: which links are to go through the wire. */
+void links_prepare(struct lab *lab);
+/* links_start() - The network is made: give the wire its links, begin schedules. */
+int links_start(struct lab *lab, struct error *err);
+/* links_hand_over() - Give all impaired links to the wire, which is started if there is none. */
+int links_hand_over(struct lab *lab, struct error *err);
+/* links_stop() - End the wire. */
+void links_stop(struct lab *lab);
+/* links_save() - For the state file. links_restore() - From it. */
+json_t *links_save(const struct lab *lab);
+void links_restore(struct lab *lab, json_t *saved);
+/* links_adopt() - Find the wire that an earlier engine started. */
+void links_adopt(struct lab *lab);
+/* link_is_cut() - Whether both ways are dark now, so that nobody has carrier. */
+bool link_is_cut(const struct lab *lab, size_t link);
+/* link_cut() - Cut or heal a cable. @from: only for what that end sends; -1: as a whole */
+int link_cut(struct lab *lab, size_t link, int from, bool down, struct error *err);
+/* link_impair() - What is done to frames from now on; both plain: nothing. */
+int link_impair(struct lab *lab, size_t link, const struct impairment impairment[static 2],
+                struct error *err);
+json_t *impairment_json(const struct impairment *impairment);
+json_t *link_impairment_json(const struct lab *lab, size_t link);
+json_t *link_wire_json(const struct lab *lab, size_t link);
+
+/* ---- links_methods.c ---- */
+void links_method_up(struct rpc_call *call, json_t *params, void *data);
+void links_method_down(struct rpc_call *call, json_t *params, void *data);
+void links_method_set(struct rpc_call *call, json_t *params, void *data);
+void links_method_clear(struct rpc_call *call, json_t *params, void *data);
 
 /* ---- captures*.c ---- */
 void captures_stop_all(struct lab *lab);

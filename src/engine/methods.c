@@ -543,90 +543,6 @@ static void method_attach(struct rpc_call *call, json_t *params, void *data)
         on_attach_fd, pending);
 }
 
-/* ---- links ---- */
-
-/**
- * find_link() - Link by name or end
- * @lab:	Lab
- * @params:	link
- * @err:	Error to fill
- *
- * Return: index or -errno
- */
-static ptrdiff_t find_link(struct lab *lab, json_t *params, struct error *err)
-{
-    const char *name = NULL;
-    ptrdiff_t link;
-    int r = rpc_param_string(params, "link", true, &name, err);
-
-    if (r < 0)
-        return r;
-    link = topology_find_link(lab->topology, name);
-    if (link < 0) {
-        _cleanup_free_ char *shown = text_escape(name, strnlen(name, 100));
-
-        r = error_input(err, "lab '%s' has no link '%s'", lab->name, shown);
-        error_hint(err, "'labctl link list' shows them; an end like r1:eth0 names a link too");
-        return r;
-    }
-    return link;
-}
-
-/**
- * method_cut() - link.up and link.down
- * @call:	Call
- * @params:	link
- * @lab:	Lab
- * @down:	Which of them
- */
-static void method_cut(struct rpc_call *call, json_t *params, struct lab *lab, bool down)
-{
-    struct error err = ERROR_INIT;
-    ptrdiff_t link = find_link(lab, params, &err);
-
-    if (link < 0 || link_set_down(lab, (size_t)link, down, &err) < 0)
-        rpc_fail(call, &err);
-    else
-        rpc_reply(call, json_pack("{s:o}", "link", status_link(lab, (size_t)link)));
-}
-
-/**
- * method_link_up() - link.up
- * @call:	Call
- * @params:	link
- * @data:	Lab
- */
-static void method_link_up(struct rpc_call *call, json_t *params, void *data)
-{
-    method_cut(call, params, data, false);
-}
-
-/**
- * method_link_down() - link.down
- * @call:	Call
- * @params:	link
- * @data:	Lab
- */
-static void method_link_down(struct rpc_call *call, json_t *params, void *data)
-{
-    method_cut(call, params, data, true);
-}
-
-/**
- * method_impair() - link.set and link.clear
- * @call:	Call
- * @params:	link, values
- * @data:	Lab
- */
-static void method_impair(struct rpc_call *call, json_t *params, void *data)
-{
-    struct error err = ERROR_INIT;
-
-    if (find_link(data, params, &err) >= 0)
-        (void)error_set(&err, ENOTSUP, "impairments are not in this version of labctl");
-    rpc_fail(call, &err);
-}
-
 const struct rpc_method lab_methods[] = {
     {"lab.up", method_up},
     {"lab.down", method_down},
@@ -638,10 +554,10 @@ const struct rpc_method lab_methods[] = {
     {"node.wipe", method_wipe},
     {"node.log", method_log},
     {"node.exec", method_exec},
-    {"link.up", method_link_up},
-    {"link.down", method_link_down},
-    {"link.set", method_impair},
-    {"link.clear", method_impair},
+    {"link.up", links_method_up},
+    {"link.down", links_method_down},
+    {"link.set", links_method_set},
+    {"link.clear", links_method_clear},
     {"console.attach", method_attach},
     {"capture.start", captures_method_start},
     {"capture.stop", captures_method_stop},

@@ -24,7 +24,7 @@ int lab_state_save(struct lab *lab, struct error *err)
     _cleanup_free_ char *path = path_join(lab->run_dir, "state.json"), *text = NULL;
     _cleanup_free_ char *boot_id = process_boot_id();
     struct process_id fabric = lab->fabric ? fabric_process(lab->fabric) : (struct process_id){0};
-    json_t *nodes = json_array(), *links = json_array(), *state;
+    json_t *nodes = json_array(), *links = links_save(lab), *state;
     int r;
 
     for (size_t i = 0; i < lab->topology->node_count; i++) {
@@ -39,10 +39,6 @@ int lab_state_save(struct lab *lab, struct error *err)
                       (json_int_t)node->started_ns, "booted_ns", (json_int_t)node->booted_ns,
                       "ready_ns", (json_int_t)node->ready_ns, "paused", node->paused));
     }
-    for (size_t i = 0; i < lab->topology->link_count; i++)
-        (void)json_array_append_new(links,
-                                    json_pack("{s:s, s:b}", "name", lab->topology->links[i].name,
-                                              "down", lab->links[i].down));
     state = json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:o, s:o, s:o}",
                       "version", STATE_VERSION, "lab", lab->name, "boot_id", boot_id, "topology",
                       lab->topology->path, "state_dir", lab->state_dir, "fabric", "pid",
@@ -192,7 +188,6 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
     _cleanup_free_ char *boot_id = process_boot_id();
     _cleanup_free_ char *fabric_path = path_join(lab->run_dir, "fabric.sock");
     const char *saved_boot = json_string_value(json_object_get(state, "boot_id"));
-    json_t *links = json_object_get(state, "links");
 
     lab->up_ns = (uint64_t)json_integer_value(json_object_get(state, "up_ns"));
     lab->state = json_is_true(json_object_get(state, "running")) ? LAB_RUNNING : LAB_STARTING;
@@ -200,19 +195,14 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
         log_warning("the host was restarted since: nothing of the lab runs any more");
         return 0;
     }
-    for (size_t i = 0; i < lab->topology->link_count; i++) {
-        json_t *saved = saved_item(links, lab->topology->links[i].name);
-
-        if (saved)
-            lab->links[i].down = json_is_true(json_object_get(saved, "down"));
-        lab->plan->links[i].dark[0] = lab->plan->links[i].dark[1] = lab->links[i].down;
-    }
+    links_restore(lab, json_object_get(state, "links"));
     if (fabric_connect(fabric_path, &lab->fabric, err) < 0) {
         log_warning("the fabric process is gone: %s", error_message(err));
         error_done(err);
     } else if (lab_watch_fabric(lab, err) < 0) {
         return -err->code;
     }
+    links_adopt(lab);
     captures_adopt(lab, json_object_get(state, "captures"));
     captures_keep_start(lab);
     for (size_t i = 0; i < lab->topology->node_count; i++) {

@@ -111,16 +111,45 @@ static json_t *end_label(const struct lab *lab, const struct endpoint *end)
     return json_sprintf("%s:%s", lab->topology->nodes[end->node].name, end->port);
 }
 
+/**
+ * link_reason() - Why a link is as it is, where there is something to say
+ * @lab:	Lab
+ * @index:	Link
+ * @runs:	Both ends run
+ */
+static const char *link_reason(const struct lab *lab, size_t index, bool runs)
+{
+    const struct link_run *run = &lab->links[index];
+
+    if (run->down)
+        return "cut";
+    if (run->flapped)
+        return "down by its schedule";
+    if (!runs)
+        return "an end does not run";
+    if (run->dark[0] || run->dark[1])
+        return run->dark[0] && run->dark[1] ? "dark both ways, carrier stays"
+                                            : "dark one way, carrier stays";
+    if (run->leaving)
+        return "frames still wait in the wire";
+    return !run->carried && lab->wire_fault ? lab->wire_fault : NULL;
+}
+
 json_t *status_link(const struct lab *lab, size_t index)
 {
     const struct link *link = &lab->topology->links[index];
-    bool up = !lab->links[index].down && node_is_running(&lab->nodes[link->ends[0].node]) &&
-              node_is_running(&lab->nodes[link->ends[1].node]);
-    const char *why = lab->links[index].down ? "cut" : up ? NULL : "an end does not run";
+    bool runs = node_is_running(&lab->nodes[link->ends[0].node]) &&
+                node_is_running(&lab->nodes[link->ends[1].node]);
+    json_t *dark = json_array();
 
-    return json_pack("{s:s, s:s, s:[o, o], s:s, s:s?, s:n}", "name", link->name, "kind", "link",
-                     "ends", end_label(lab, &link->ends[0]), end_label(lab, &link->ends[1]),
-                     "state", up ? "up" : "down", "reason", why, "impairment");
+    for (int end = 0; end < 2; end++)
+        if (lab->links[index].dark[end])
+            (void)json_array_append_new(dark, end_label(lab, &link->ends[end]));
+    return json_pack("{s:s, s:s, s:[o, o], s:s, s:s?, s:o, s:o, s:o}", "name", link->name, "kind",
+                     "link", "ends", end_label(lab, &link->ends[0]), end_label(lab, &link->ends[1]),
+                     "state", runs && !link_is_cut(lab, index) ? "up" : "down", "reason",
+                     link_reason(lab, index, runs), "impairment", link_impairment_json(lab, index),
+                     "dark_from", dark, "wire", link_wire_json(lab, index));
 }
 
 /**

@@ -39,10 +39,14 @@ static void attach(struct iface *tap, enum attach_kind kind, const char to[stati
 static size_t add_named(struct table *table, char letter, const char other[static IFNAMSIZ],
                         enum iface_kind kind, unsigned mtu)
 {
-    struct iface *iface = table_add(table);
+    char name[IFNAMSIZ];
+    struct iface *iface;
 
-    memcpy(iface->ifname, other, IFNAMSIZ);
-    iface->ifname[0] = letter;
+    /* @other may be in the table, which moves when it grows. */
+    memcpy(name, other, IFNAMSIZ);
+    name[0] = letter;
+    iface = table_add(table);
+    memcpy(iface->ifname, name, IFNAMSIZ);
     iface->kind = kind;
     iface->mtu = mtu;
     return table->count - 1;

@@ -14,7 +14,7 @@
 #include "netfabric/fabric.h"
 #include "topology/model.h"
 
-#define WIRE_ONLY_MAX 1024u /* bytes of a filter */
+#define WIRE_ONLY_MAX 4104u /* bytes of a filter, with the zero byte */
 
 struct wire;
 
@@ -41,6 +41,10 @@ void wire_close(struct wire *wire);
 struct process_id wire_process(const struct wire *wire);
 /* wire_fd() - Hung up (EPOLLHUP) when the process died or another engine took over. */
 int wire_fd(const struct wire *wire);
+
+/* wire_check() - Whether the wire would take an impairment: its filter compiles.
+ * Return: 0 or -EINVAL */
+int wire_check(const struct impairment *impairment, struct error *err);
 
 /* wire_set() - Carry a link, or change what is done to it.
  * @link:	Number of the caller's choice

@@ -23,6 +23,7 @@
 #include <sys/random.h>
 
 #include "base/alloc.h"
+#include "netfabric/wire.h"
 #include "topology/impairment.h"
 
 #define MILLION          1000000u
@@ -282,4 +283,17 @@ void shape_decide(struct shape *shape, uint64_t now_ns, const void *frame, size_
         verdict.corrupt_bit = (ptrdiff_t)(chance(shape, ASK_BIT) % (size * 8));
     shape->index++;
     *ret_verdict = verdict;
+}
+
+int wire_check(const struct impairment *impairment, struct error *err)
+{
+    struct bpf_program filter;
+    int r;
+
+    if (impairment->only && strlen(impairment->only) >= WIRE_ONLY_MAX)
+        return error_input(err, "only: a filter has at most %u bytes", WIRE_ONLY_MAX - 1);
+    r = compile(impairment->only, &filter, err);
+    if (r == 0)
+        pcap_freecode(&filter);
+    return r;
 }

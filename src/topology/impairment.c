@@ -12,8 +12,8 @@
 enum { ONLY_MAX = 4096 };
 
 static const char *const keys[] = {
-    "delay", "jitter", "jitter_shape", "loss", "duplicate", "reorder", "corrupt",
-    "rate",  "burst",  "queue",        "only", "seed",      NULL,
+    "delay",   "jitter", "jitter_shape", "loss",  "loss_burst", "duplicate", "reorder",
+    "corrupt", "rate",   "burst",        "queue", "only",       "seed",      NULL,
 };
 
 const char *const *impairment_keys(void)
@@ -134,6 +134,38 @@ static int set_only(struct impairment *impairment, const char *text, struct erro
 }
 
 /**
+ * set_loss_burst() - Read the chances of losing frames in bursts
+ * @impairment:	Impairment
+ * @text:	"ENTER/LEAVE" or "ENTER/LEAVE/LOSS", 0 for none
+ * @err:	Error to fill
+ *
+ * Return: 0 or -EINVAL
+ */
+static int set_loss_burst(struct impairment *impairment, const char *text, struct error *err)
+{
+    _cleanup_free_ char *copy = xstrdup(text);
+    uint32_t chances[3] = {0, 0, 1000000};
+    size_t count = 0;
+    char *rest = NULL;
+
+    for (char *part = strtok_r(copy, "/", &rest); part; part = strtok_r(NULL, "/", &rest)) {
+        int r = count < 3 ? units_parse_percent(part, &chances[count], err) : -EINVAL;
+
+        if (r < 0 && count < 3)
+            return r;
+        count++;
+    }
+    if ((count < 2 || count > 3) && strcmp(text, "0") != 0)
+        return error_input(err, "write ENTER/LEAVE or ENTER/LEAVE/LOSS, such as 0.5%%/20%%/90%%");
+    if (chances[0] && !chances[1])
+        return error_input(err, "a burst that is never left is loss: write loss=");
+    impairment->burst_enter_ppm = chances[0];
+    impairment->burst_leave_ppm = chances[0] ? chances[1] : 0;
+    impairment->burst_loss_ppm = chances[0] ? chances[2] : 0;
+    return 0;
+}
+
+/**
  * set_value() - Set one key
  * @impairment:	Impairment
  * @key:	Which
@@ -163,6 +195,8 @@ static int set_value(struct impairment *impairment, const char *key, const char 
     }
     if (strcmp(key, "loss") == 0)
         return units_parse_percent(value, &impairment->loss_ppm, err);
+    if (strcmp(key, "loss_burst") == 0)
+        return set_loss_burst(impairment, value, err);
     if (strcmp(key, "duplicate") == 0)
         return units_parse_percent(value, &impairment->duplicate_ppm, err);
     if (strcmp(key, "reorder") == 0)
@@ -205,6 +239,71 @@ int impairment_set(struct impairment *impairment, const char *key, const char *v
     if (nearest)
         return error_input(err, "unknown key '%s': did you mean '%s'?", shown, nearest);
     return error_input(err, "unknown key '%s'", shown);
+}
+
+/**
+ * with_unit() - A number in the largest unit that leaves no rest
+ * @value:	Number in the smallest unit
+ * @step:	How many of one unit make the next
+ * @units:	Their names, smallest first, NULL-terminated
+ *
+ * Return: owned text, NULL for 0
+ */
+static char *with_unit(uint64_t value, uint64_t step, const char *const *units)
+{
+    if (value == 0)
+        return NULL;
+    while (units[1] && value % step == 0) {
+        value /= step;
+        units++;
+    }
+    return xasprintf("%llu%s", (unsigned long long)value, *units);
+}
+
+static char *percent(uint32_t ppm)
+{
+    return ppm ? xasprintf("%.10g%%", (double)ppm / 10000) : NULL;
+}
+
+char *impairment_value(const struct impairment *impairment, const char *key)
+{
+    static const char *const times[] = {"ns", "us", "ms", "s", NULL};
+    static const char *const rates[] = {"bit", "kbit", "Mbit", "Gbit", "Tbit", NULL};
+    static const char *const sizes[] = {"", "k", "M", "G", NULL};
+
+    if (strcmp(key, "delay") == 0)
+        return with_unit(impairment->delay_ns, 1000, times);
+    if (strcmp(key, "jitter") == 0)
+        return with_unit(impairment->jitter_ns, 1000, times);
+    if (strcmp(key, "jitter_shape") == 0)
+        return impairment->jitter_shape == JITTER_NORMAL ? xstrdup("normal") : NULL;
+    if (strcmp(key, "loss") == 0)
+        return percent(impairment->loss_ppm);
+    if (strcmp(key, "loss_burst") == 0)
+        return impairment->burst_enter_ppm ? xasprintf("%.10g%%/%.10g%%/%.10g%%",
+                                                       (double)impairment->burst_enter_ppm / 10000,
+                                                       (double)impairment->burst_leave_ppm / 10000,
+                                                       (double)impairment->burst_loss_ppm / 10000)
+                                           : NULL;
+    if (strcmp(key, "duplicate") == 0)
+        return percent(impairment->duplicate_ppm);
+    if (strcmp(key, "reorder") == 0)
+        return percent(impairment->reorder_ppm);
+    if (strcmp(key, "corrupt") == 0)
+        return percent(impairment->corrupt_ppm);
+    if (strcmp(key, "rate") == 0)
+        return with_unit(impairment->rate_bits_per_s, 1000, rates);
+    if (strcmp(key, "burst") == 0)
+        return with_unit(impairment->burst_bytes, 1024, sizes);
+    if (strcmp(key, "queue") == 0)
+        return impairment->queue_limit_ns ? with_unit(impairment->queue_limit_ns, 1000, times)
+                                          : with_unit(impairment->queue_limit_bytes, 1024, sizes);
+    if (strcmp(key, "only") == 0)
+        return impairment->only ? xstrdup(impairment->only) : NULL;
+    if (strcmp(key, "seed") == 0)
+        return impairment->has_seed ? xasprintf("%llu", (unsigned long long)impairment->seed)
+                                    : NULL;
+    return NULL;
 }
 
 int impairment_check(const struct impairment *impairment, struct error *err)

@@ -10,15 +10,20 @@
 #define IMPAIRMENT_DELAY_MAX_NS (60ull * 1000000000)
 
 /* impairment_keys() - NULL-terminated names of all keys: delay, jitter, jitter_shape, loss,
- * duplicate, reorder, corrupt, rate, burst, queue, only, seed. */
+ * loss_burst, duplicate, reorder, corrupt, rate, burst, queue, only, seed. */
 const char *const *impairment_keys(void);
 
 /* impairment_set() - Set one key from text; the others stay.
  * @key:	One of impairment_keys()
- * @value:	"50ms", "0.5%", "10Mbit", …; loss sets random loss and leaves bursts alone
+ * @value:	"50ms", "0.5%", "10Mbit", …; loss sets random loss and leaves bursts alone;
+ *		loss_burst is ENTER/LEAVE or ENTER/LEAVE/LOSS, such as 0.5%/20%/90%, and 0 for none
  * Return: 0 or -EINVAL with the key and value named in @err; the impairment is then as before */
 int impairment_set(struct impairment *impairment, const char *key, const char *value,
                    struct error *err);
+
+/* impairment_value() - The text that impairment_set() would take for a key. Caller frees; NULL: it
+ * is as on a plain cable. */
+char *impairment_value(const struct impairment *impairment, const char *key);
 
 /* impairment_check() - Faults of keys that do not go together. Return: 0 or -EINVAL */
 int impairment_check(const struct impairment *impairment, struct error *err);

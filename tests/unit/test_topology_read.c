@@ -283,11 +283,44 @@ static void test_large(void **state)
 static void test_impairment(void **state)
 {
     static const char *const wrong[][2] = {
-        {"delay", "-1"},    {"delay", "61s"},       {"delay", "300y"},      {"delay", "5"},
-        {"loss", "101%"},   {"loss", "-1%"},        {"loss", "0.5"},        {"rate", "0bit"},
-        {"rate", "100bit"}, {"rate", "9Tbit"},      {"queue", "-1"},        {"queue", "2G"},
-        {"queue", "90s"},   {"burst", "many"},      {"jitter_shape", "no"}, {"seed", "-1"},
-        {"only", ""},       {"corrupt", "1000000"}, {"duplicate", ""},      {"reorder", "5 5%"},
+        {"delay", "-1"},
+        {"delay", "61s"},
+        {"delay", "300y"},
+        {"delay", "5"},
+        {"loss", "101%"},
+        {"loss", "-1%"},
+        {"loss", "0.5"},
+        {"rate", "0bit"},
+        {"rate", "100bit"},
+        {"rate", "9Tbit"},
+        {"queue", "-1"},
+        {"queue", "2G"},
+        {"queue", "90s"},
+        {"burst", "many"},
+        {"jitter_shape", "no"},
+        {"seed", "-1"},
+        {"only", ""},
+        {"corrupt", "1000000"},
+        {"duplicate", ""},
+        {"reorder", "5 5%"},
+        {"loss_burst", "1%"},
+        {"loss_burst", "1%/0"},
+        {"loss_burst", "1%/2%/3%/4%"},
+    };
+    static const char *const right[][3] = {
+        {"delay", "1500us", NULL},
+        {"jitter", "0.0015s", "1500us"},
+        {"jitter_shape", "normal", NULL},
+        {"loss", "0.0001%", NULL},
+        {"loss_burst", "0.5%/20%", "0.5%/20%/100%"},
+        {"duplicate", "100%", NULL},
+        {"reorder", "3.25%", NULL},
+        {"corrupt", "1%", NULL},
+        {"rate", "1.5Mbit", "1500kbit"},
+        {"burst", "4096", "4k"},
+        {"queue", "1.5s", "1500ms"},
+        {"only", "ip proto 89", NULL},
+        {"seed", "9223372036854775807", NULL},
     };
     struct impairment impairment = {.delay_ns = 5}, copy;
     struct error err = ERROR_INIT;
@@ -321,6 +354,17 @@ static void test_impairment(void **state)
     impairment_done(&copy);
     impairment_done(&impairment);
     assert_int_equal(impairment.delay_ns, 0);
+    /* What a value is told as gives the same value again. */
+    for (size_t i = 0; i < ARRAY_SIZE(right); i++) {
+        _cleanup_free_ char *text = NULL;
+
+        text = impairment_value(&impairment, right[i][0]);
+        assert_null(text);
+        assert_int_equal(impairment_set(&impairment, right[i][0], right[i][1], NULL), 0);
+        text = impairment_value(&impairment, right[i][0]);
+        assert_string_equal(text, right[i][2] ? right[i][2] : right[i][1]);
+    }
+    impairment_done(&impairment);
     for (const char *const *key = impairment_keys(); *key; key++)
         assert_true(impairment_set(&impairment, *key, "", NULL) == -EINVAL);
     error_done(&err);

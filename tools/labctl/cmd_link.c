@@ -47,6 +47,9 @@ static int act(struct invocation *invocation, const char *method, json_t *values
     }
     if (values)
         (void)json_object_set_new(params, "values", values);
+    if (invocation_value(invocation, "from"))
+        (void)json_object_set_new(params, "from",
+                                  json_string(invocation_value(invocation, "from")));
     r = lab_invoke(invocation, method, params, &result, err);
     if (r < 0)
         return r;
@@ -97,6 +100,11 @@ static int run_clear(struct invocation *invocation, struct error *err)
     return act(invocation, "link.clear", NULL, err);
 }
 
+static const struct option_spec from_options[] = {
+    {"from", 0, "END", "Only frames that this end sends (r1:eth0)"},
+    {0},
+};
+
 const struct command cmd_link_list = {
     .group = "link",
     .name = "list",
@@ -109,6 +117,7 @@ const struct command cmd_link_up = {
     .group = "link",
     .name = "up",
     .arguments = "LINK",
+    .options = from_options,
     .summary = "Plug a cable in again",
     .words_least = 1,
     .words_most = 1,
@@ -120,7 +129,8 @@ const struct command cmd_link_down = {
     .group = "link",
     .name = "down",
     .arguments = "LINK",
-    .summary = "Pull a cable: both ends lose their carrier",
+    .options = from_options,
+    .summary = "Pull a cable: both ends lose their carrier (with --from: one goes deaf)",
     .words_least = 1,
     .words_most = 1,
     .words = WORD_LINK,
@@ -131,6 +141,7 @@ const struct command cmd_link_set = {
     .group = "link",
     .name = "set",
     .arguments = "LINK KEY=VALUE…",
+    .options = from_options,
     .summary = "Impair a link: delay, jitter, loss, rate, …",
     .words_least = 2,
     .words_most = WORDS_ANY,
@@ -142,6 +153,7 @@ const struct command cmd_link_clear = {
     .group = "link",
     .name = "clear",
     .arguments = "LINK",
+    .options = from_options,
     .summary = "Make a link a plain cable again",
     .words_least = 1,
     .words_most = 1,

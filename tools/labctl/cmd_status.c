@@ -44,7 +44,7 @@ void print_nodes(json_t *nodes)
 }
 
 /**
- * impairment_text() - "delay=10ms loss=0.5%"
+ * impairment_text() - "delay=10ms loss=0.5%", each direction by itself where they differ
  * @impairment:	Object or null
  *
  * Return: new string
@@ -56,10 +56,11 @@ static char *impairment_text(json_t *impairment)
     json_t *value;
 
     json_object_foreach (impairment, key, value) {
-        _cleanup_free_ char *shown = json_is_string(value) ? xstrdup(json_string_value(value))
-                                                           : json_dumps(value, JSON_ENCODE_ANY);
+        _cleanup_free_ char *shown =
+            json_is_string(value) ? xstrdup(json_string_value(value)) : impairment_text(value);
 
-        strbuf_printf(&text, "%s%s=%s", text.size ? " " : "", key, shown);
+        strbuf_printf(&text, "%s%s%s%s", text.size ? " " : "", key,
+                      json_is_string(value) ? "=" : ": ", *shown ? shown : "none");
     }
     return strbuf_steal(&text);
 }
@@ -75,6 +76,7 @@ void print_links(json_t *links)
     json_array_foreach (links, i, link) {
         _cleanup_free_ char *impairment = impairment_text(json_object_get(link, "impairment"));
         _cleanup_strbuf_ struct strbuf ends = STRBUF_INIT;
+        const char *reason = json_text(link, "reason");
 
         json_array_foreach (json_object_get(link, "ends"), j, end)
             strbuf_printf(&ends, "%s%s", j ? " " : "", json_string_value(end));
@@ -82,7 +84,7 @@ void print_links(json_t *links)
         table_add(&table, json_text(link, "kind"));
         table_add(&table, json_text(link, "state"));
         table_add(&table, ends.size ? ends.data : "");
-        table_add(&table, *impairment ? impairment : json_text(link, "reason"));
+        table_addf(&table, "%s%s%s", impairment, *impairment && *reason ? ", " : "", reason);
     }
     table_print(&table, 2);
 }

@@ -1,0 +1,664 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* What is done to links while a lab runs: cut (both ways, one way, by a schedule), impaired, and
+ * back. struct link_run says what is wanted; links_plan() puts it into the fabric's plan, and the
+ * fabric makes the difference.
+ *
+ * An impaired link leads through the wire process, which is started with the first of them. In:
+ * the wire's taps are made (READY), the wire is given them, then the guests' frames are led there
+ * (ACTIVE). Out: the wire is told to be a plain cable, and is asked now and then whether the link
+ * is idle; when it is, frames are led past it again. So nothing is lost or overtaken. A link that
+ * is never idle stays where it is, as a plain cable.
+ *
+ * When the wire dies, another one is given the same taps at once: what waited in them goes on, what
+ * the dead one held in its queues is lost. If it dies again and again, links become plain cables,
+ * and the status says why. */
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/lab_priv.h"
+#include "topology/impairment.h"
+
+#define LEAVE_PERIOD_US 10000
+#define DEATHS_MOST     5              /* of the wire, … */
+#define DEATHS_SPAN_NS  10000000000ull /* … within this time, and it is given up */
+
+static void on_flap_start(struct lab *lab);
+
+static const char *link_name(const struct lab *lab, size_t link)
+{
+    return lab->topology->links[link].name;
+}
+
+static bool is_impaired(const struct link_run *run)
+{
+    return !impairment_is_none(&run->impairment[0]) || !impairment_is_none(&run->impairment[1]);
+}
+
+void links_init(struct lab *lab)
+{
+    lab->links = xnew0(struct link_run, lab->topology->link_count);
+    lab->wire_pidfd = -1;
+    for (size_t i = 0; i < lab->topology->link_count; i++) {
+        const struct link *spec = &lab->topology->links[i];
+
+        lab->links[i].down = spec->down;
+        for (int end = 0; end < 2; end++)
+            lab->links[i].impairment[end] = impairment_copy(&spec->impairment[end]);
+    }
+}
+
+void links_free(struct lab *lab)
+{
+    lab->wire_source = sd_event_source_disable_unref(lab->wire_source);
+    lab->leave_timer = sd_event_source_disable_unref(lab->leave_timer);
+    cleanup_close(&lab->wire_pidfd);
+    lab->wire_pidfd = -1;
+    wire_close(lab->wire);
+    lab->wire = NULL;
+    free(lab->wire_fault);
+    for (size_t i = 0; lab->links && i < lab->topology->link_count; i++) {
+        sd_event_source_disable_unref(lab->links[i].flap_timer);
+        for (int end = 0; end < 2; end++)
+            impairment_done(&lab->links[i].impairment[end]);
+    }
+    free(lab->links);
+    lab->links = NULL;
+}
+
+bool link_is_cut(const struct lab *lab, size_t link)
+{
+    return lab->links[link].down || lab->links[link].flapped;
+}
+
+void links_plan(struct lab *lab)
+{
+    for (size_t i = 0; i < lab->topology->link_count; i++) {
+        const struct link_run *run = &lab->links[i];
+        struct fabric_link *planned = &lab->plan->links[i];
+
+        for (int end = 0; end < 2; end++)
+            planned->dark[end] = link_is_cut(lab, i) || run->dark[end];
+        planned->wire = run->carried ? FABRIC_WIRE_ACTIVE : FABRIC_WIRE_NONE;
+    }
+}
+
+/**
+ * apply() - Bring the kernel to what is wanted of the links
+ * @lab:	Lab
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int apply(struct lab *lab, struct error *err)
+{
+    if (!lab->fabric)
+        return error_set(err, ENOTCONN, "the fabric process is gone");
+    links_plan(lab);
+    return fabric_apply(lab->fabric, lab->plan, err);
+}
+
+/* ---- cutting ---- */
+
+int link_cut(struct lab *lab, size_t link, int from, bool down, struct error *err)
+{
+    struct link_run *run = &lab->links[link], before = *run;
+    int r;
+
+    if (from >= 0)
+        run->dark[from] = down;
+    else
+        run->down = down;
+    if (from < 0 && !down)
+        run->dark[0] = run->dark[1] = false;
+    if (run->down == before.down && run->dark[0] == before.dark[0] &&
+        run->dark[1] == before.dark[1])
+        return 0;
+    r = apply(lab, err);
+    if (r < 0) {
+        *run = before;
+        links_plan(lab);
+        return error_prefix(err, "link '%s'", link_name(lab, link));
+    }
+    carrier_update(lab);
+    if (from >= 0)
+        lab_event(lab, "link", NULL, "link '%s': frames from %s:%s %s", link_name(lab, link),
+                  lab->topology->nodes[lab->topology->links[link].ends[from].node].name,
+                  lab->topology->links[link].ends[from].port,
+                  down ? "no longer arrive" : "arrive again");
+    else
+        lab_event(lab, "link", NULL, "link '%s' %s", link_name(lab, link), down ? "down" : "up");
+    lab_changed(lab);
+    return 0;
+}
+
+/**
+ * on_flap() - A scheduled failure begins or ends
+ * @source:	The link's timer
+ * @usec:	When
+ * @data:	Its lab
+ *
+ * Return: 0
+ */
+static int on_flap(sd_event_source *source, uint64_t usec, void *data)
+{
+    struct lab *lab = data;
+    size_t link = 0;
+    const struct link *spec;
+    struct link_run *run;
+    _cleanup_error_ struct error err = ERROR_INIT;
+    uint64_t next_ns;
+
+    while (link < lab->topology->link_count && lab->links[link].flap_timer != source)
+        link++;
+    if (link == lab->topology->link_count || lab->state == LAB_STOPPING)
+        return 0;
+    spec = &lab->topology->links[link];
+    run = &lab->links[link];
+    run->flapped = !run->flapped;
+    if (apply(lab, &err) < 0)
+        log_error("link '%s': %s", spec->name, error_message(&err));
+    carrier_update(lab);
+    lab_event(lab, "link", NULL, "link '%s' %s, by its schedule", spec->name,
+              run->flapped ? "down" : "up");
+    next_ns = run->flapped ? spec->flap_down_ns : spec->flap_every_ns - spec->flap_down_ns;
+    (void)sd_event_source_set_time(source, usec + next_ns / 1000);
+    (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    lab_changed(lab);
+    return 0;
+}
+
+/**
+ * on_flap_start() - Begin the schedules
+ * @lab:	Lab
+ */
+static void on_flap_start(struct lab *lab)
+{
+    for (size_t i = 0; i < lab->topology->link_count; i++) {
+        const struct link *spec = &lab->topology->links[i];
+        struct link_run *run = &lab->links[i];
+
+        if (spec->flap_every_ns == 0 || run->flap_timer)
+            continue;
+        if (sd_event_add_time_relative(lab->event, &run->flap_timer, CLOCK_MONOTONIC,
+                                       (run->flapped ? spec->flap_down_ns : spec->flap_every_ns) /
+                                           1000,
+                                       1000, on_flap, lab) < 0)
+            log_error("link '%s': its schedule could not be started", spec->name);
+    }
+}
+
+/* ---- the wire process ---- */
+
+static int on_wire_gone(sd_event_source *source, int fd, uint32_t revents, void *data);
+
+/**
+ * watch_wire() - Notice when the wire dies
+ * @lab:	Lab with a wire
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int watch_wire(struct lab *lab, struct error *err)
+{
+    struct process_id id = wire_process(lab->wire);
+    int r;
+
+    lab->wire_pidfd = process_open(&id);
+    if (lab->wire_pidfd < 0)
+        return error_errno(err, -lab->wire_pidfd, "the wire process");
+    r = sd_event_add_io(lab->event, &lab->wire_source, lab->wire_pidfd, EPOLLIN, on_wire_gone, lab);
+    return r < 0 ? error_errno(err, -r, "watch the wire process") : 0;
+}
+
+/**
+ * forget_wire() - Let go of the handle
+ * @lab:	Lab
+ */
+static void forget_wire(struct lab *lab)
+{
+    lab->wire_source = sd_event_source_disable_unref(lab->wire_source);
+    cleanup_close(&lab->wire_pidfd);
+    lab->wire_pidfd = -1;
+    wire_close(lab->wire);
+    lab->wire = NULL;
+}
+
+/**
+ * launch_wire() - Start a wire process if there is none
+ * @lab:	Lab
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int launch_wire(struct lab *lab, struct error *err)
+{
+    _cleanup_free_ char *path = path_join(lab->run_dir, "wire.sock");
+    int r;
+
+    if (lab->wire)
+        return 0;
+    if (!lab->fabric)
+        return error_set(err, ENOTCONN, "the fabric process is gone");
+    r = wire_start(lab->fabric, path, STDERR_FILENO, &lab->wire, err);
+    if (r == 0)
+        r = watch_wire(lab, err);
+    if (r < 0)
+        forget_wire(lab);
+    return r;
+}
+
+/**
+ * hand_over() - Give the wire a link's taps, and say what to do to its frames
+ * @lab:	Lab with a wire, its taps made
+ * @link:	Link
+ * @impairment:	For each end
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int hand_over(struct lab *lab, size_t link, const struct impairment *impairment,
+                     struct error *err)
+{
+    int fds[2], r;
+
+    r = fabric_wire_taps(lab->fabric, lab->plan, link, fds, err);
+    if (r < 0)
+        return r;
+    r = wire_set(lab->wire, (uint32_t)link, fds, impairment, err);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+    return r;
+}
+
+/**
+ * give_up_wire() - Make plain cables of impaired links, and remember why
+ * @lab:	Lab
+ * @why:	What happened
+ */
+static void give_up_wire(struct lab *lab, const char *why)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+
+    log_error("impairments are off: %s", why);
+    lab_event(lab, "wire", NULL, "impairments are off: %s", why);
+    free(lab->wire_fault);
+    lab->wire_fault = xstrdup(why);
+    for (size_t i = 0; i < lab->topology->link_count; i++)
+        lab->links[i].carried = lab->links[i].leaving = false;
+    if (apply(lab, &err) < 0)
+        log_error("links: %s", error_message(&err));
+}
+
+int links_hand_over(struct lab *lab, struct error *err)
+{
+    bool any = false;
+    int r = 0;
+
+    for (size_t i = 0; i < lab->topology->link_count; i++)
+        any |= lab->links[i].carried;
+    if (!any)
+        return 0;
+    r = launch_wire(lab, err);
+    for (size_t i = 0; r == 0 && i < lab->topology->link_count; i++)
+        if (lab->links[i].carried) {
+            r = hand_over(lab, i, lab->links[i].impairment, err);
+            if (r < 0)
+                (void)error_prefix(err, "link '%s'", link_name(lab, i));
+        }
+    return r;
+}
+
+/**
+ * on_wire_gone() - The wire died: another one takes its taps
+ * @source:	Its pidfd's event source
+ * @fd:		Unused
+ * @revents:	Unused
+ * @data:	Lab
+ *
+ * Return: 0
+ */
+static int on_wire_gone(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+    struct lab *lab = data;
+    _cleanup_error_ struct error err = ERROR_INIT;
+    uint64_t now = now_ns();
+
+    (void)source;
+    (void)fd;
+    (void)revents;
+    forget_wire(lab);
+    if (lab->state == LAB_STOPPING)
+        return 0;
+    if (now - lab->wire_died_ns > DEATHS_SPAN_NS) {
+        lab->wire_died_ns = now;
+        lab->wire_deaths = 0;
+    }
+    if (++lab->wire_deaths > DEATHS_MOST)
+        give_up_wire(lab, "the wire process died again and again");
+    else if (links_hand_over(lab, &err) < 0)
+        give_up_wire(lab, error_message(&err));
+    else
+        lab_event(lab, "wire", NULL, "the wire process died and was replaced");
+    lab_changed(lab);
+    return 0;
+}
+
+void links_stop(struct lab *lab)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+
+    lab->wire_source = sd_event_source_disable_unref(lab->wire_source);
+    if (lab->wire && wire_stop(lab->wire, &err) < 0)
+        log_warning("%s", error_message(&err));
+    lab->wire = NULL;
+}
+
+/* ---- impairing ---- */
+
+/**
+ * carry() - Lead a link through the wire
+ * @lab:	Lab
+ * @link:	Link
+ * @impairment:	For each end
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int carry(struct lab *lab, size_t link, const struct impairment *impairment,
+                 struct error *err)
+{
+    struct fabric_link *planned = &lab->plan->links[link];
+    int r = launch_wire(lab, err);
+
+    if (r < 0)
+        return r;
+    links_plan(lab);
+    planned->wire = FABRIC_WIRE_READY;
+    r = fabric_apply(lab->fabric, lab->plan, err);
+    if (r == 0)
+        r = hand_over(lab, link, impairment, err);
+    if (r == 0) {
+        planned->wire = FABRIC_WIRE_ACTIVE;
+        r = fabric_apply(lab->fabric, lab->plan, err);
+    }
+    if (r == 0) {
+        lab->links[link].carried = true;
+        return 0;
+    }
+    planned->wire = FABRIC_WIRE_NONE;
+    (void)wire_remove(lab->wire, (uint32_t)link, NULL);
+    (void)fabric_apply(lab->fabric, lab->plan, NULL);
+    return r;
+}
+
+/**
+ * release() - Lead a link past the wire again
+ * @lab:	Lab
+ * @link:	Idle link
+ */
+static void release(struct lab *lab, size_t link)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    int r;
+
+    links_plan(lab);
+    lab->plan->links[link].wire = FABRIC_WIRE_READY;
+    r = fabric_apply(lab->fabric, lab->plan, &err);
+    if (r == 0)
+        r = wire_remove(lab->wire, (uint32_t)link, &err);
+    lab->links[link].carried = r < 0;
+    lab->links[link].leaving = false;
+    if (r == 0)
+        r = apply(lab, &err);
+    if (r < 0)
+        log_error("link '%s': %s", link_name(lab, link), error_message(&err));
+    lab_changed(lab);
+}
+
+/**
+ * on_leave() - See which of the links that are to leave the wire can
+ * @source:	Timer
+ * @usec:	Now
+ * @data:	Lab
+ *
+ * Return: 0
+ */
+static int on_leave(sd_event_source *source, uint64_t usec, void *data)
+{
+    struct lab *lab = data;
+    bool any = false;
+
+    if (lab->state == LAB_STOPPING || !lab->fabric)
+        return 0;
+    for (size_t i = 0; i < lab->topology->link_count; i++) {
+        bool idle = false;
+
+        if (!lab->links[i].leaving || !lab->wire)
+            continue;
+        if (wire_idle(lab->wire, (uint32_t)i, &idle, NULL) == 0 && idle)
+            release(lab, i);
+        any |= lab->links[i].leaving;
+    }
+    if (any) {
+        (void)sd_event_source_set_time(source, usec + LEAVE_PERIOD_US);
+        (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    }
+    return 0;
+}
+
+/**
+ * leave_soon() - Ask now and then whether links can leave the wire
+ * @lab:	Lab
+ */
+static void leave_soon(struct lab *lab)
+{
+    if (!lab->leave_timer) {
+        if (sd_event_add_time_relative(lab->event, &lab->leave_timer, CLOCK_MONOTONIC, 0, 1000,
+                                       on_leave, lab) < 0)
+            log_error("no timer could be made");
+        return;
+    }
+    (void)sd_event_source_set_time_relative(lab->leave_timer, 0);
+    (void)sd_event_source_set_enabled(lab->leave_timer, SD_EVENT_ONESHOT);
+}
+
+int link_impair(struct lab *lab, size_t link, const struct impairment impairment[static 2],
+                struct error *err)
+{
+    struct link_run *run = &lab->links[link];
+    bool wanted = !impairment_is_none(&impairment[0]) || !impairment_is_none(&impairment[1]);
+    int r = 0;
+
+    if (!lab->fabric)
+        r = error_set(err, ENOTCONN, "the fabric process is gone");
+    else if (run->carried && lab->wire)
+        r = wire_set(lab->wire, (uint32_t)link, NULL, impairment, err);
+    else if (wanted)
+        r = carry(lab, link, impairment, err);
+    if (r < 0)
+        return error_prefix(err, "link '%s'", link_name(lab, link));
+    for (int end = 0; end < 2; end++) {
+        struct impairment copy = impairment_copy(&impairment[end]);
+
+        impairment_done(&run->impairment[end]);
+        run->impairment[end] = copy;
+    }
+    run->leaving = run->carried && !wanted;
+    if (run->leaving)
+        leave_soon(lab);
+    free(lab->wire_fault);
+    lab->wire_fault = NULL;
+    lab_event(lab, "link", NULL, "link '%s' %s", link_name(lab, link),
+              wanted ? "impaired" : "is a plain cable");
+    lab_changed(lab);
+    return 0;
+}
+
+/* ---- going up, and being found again ---- */
+
+void links_prepare(struct lab *lab)
+{
+    for (size_t i = 0; i < lab->topology->link_count; i++)
+        lab->links[i].carried = is_impaired(&lab->links[i]);
+    links_plan(lab);
+}
+
+int links_start(struct lab *lab, struct error *err)
+{
+    int r = links_hand_over(lab, err);
+
+    if (r == 0)
+        on_flap_start(lab);
+    return r;
+}
+
+json_t *links_save(const struct lab *lab)
+{
+    json_t *links = json_array();
+
+    for (size_t i = 0; i < lab->topology->link_count; i++) {
+        const struct link_run *run = &lab->links[i];
+
+        (void)json_array_append_new(
+            links,
+            json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:[o, o]}", "name", link_name(lab, i),
+                      "down", run->down, "dark_a", run->dark[0], "dark_b", run->dark[1], "flapped",
+                      run->flapped, "carried", run->carried, "leaving", run->leaving, "impairment",
+                      impairment_json(&run->impairment[0]), impairment_json(&run->impairment[1])));
+    }
+    return links;
+}
+
+/**
+ * restore() - A link as it was saved
+ * @run:	Link
+ * @saved:	What the state file says of it
+ */
+static void restore(struct link_run *run, json_t *saved)
+{
+    json_t *both = json_object_get(saved, "impairment");
+
+    run->down = json_is_true(json_object_get(saved, "down"));
+    run->dark[0] = json_is_true(json_object_get(saved, "dark_a"));
+    run->dark[1] = json_is_true(json_object_get(saved, "dark_b"));
+    run->flapped = json_is_true(json_object_get(saved, "flapped"));
+    run->carried = json_is_true(json_object_get(saved, "carried"));
+    run->leaving = json_is_true(json_object_get(saved, "leaving"));
+    for (size_t end = 0; end < 2; end++) {
+        json_t *values = json_array_get(both, end), *value;
+        const char *key;
+
+        if (!json_is_object(values))
+            continue;
+        impairment_done(&run->impairment[end]);
+        json_object_foreach (values, key, value)
+            if (json_is_string(value))
+                (void)impairment_set(&run->impairment[end], key, json_string_value(value), NULL);
+    }
+}
+
+void links_restore(struct lab *lab, json_t *saved)
+{
+    for (size_t i = 0; i < lab->topology->link_count; i++) {
+        json_t *item;
+        size_t n;
+
+        json_array_foreach (saved, n, item) {
+            const char *name = json_string_value(json_object_get(item, "name"));
+
+            if (name && strcmp(name, link_name(lab, i)) == 0)
+                restore(&lab->links[i], item);
+        }
+    }
+    links_plan(lab);
+}
+
+void links_adopt(struct lab *lab)
+{
+    _cleanup_free_ char *path = path_join(lab->run_dir, "wire.sock");
+    _cleanup_error_ struct error err = ERROR_INIT;
+    bool any = false, leaving = false;
+
+    for (size_t i = 0; i < lab->topology->link_count; i++) {
+        any |= lab->links[i].carried;
+        leaving |= lab->links[i].leaving;
+    }
+    if (wire_connect(path, &lab->wire, &err) == 0) {
+        if (watch_wire(lab, &err) < 0)
+            log_warning("%s", error_message(&err));
+    } else if (any && lab->fabric) {
+        error_done(&err);
+        err = (struct error)ERROR_INIT;
+        if (links_hand_over(lab, &err) < 0)
+            give_up_wire(lab, error_message(&err));
+    }
+    if (leaving)
+        leave_soon(lab);
+    on_flap_start(lab);
+}
+
+/* ---- telling ---- */
+
+json_t *impairment_json(const struct impairment *impairment)
+{
+    json_t *object = json_object();
+
+    for (const char *const *key = impairment_keys(); *key; key++) {
+        _cleanup_free_ char *value = impairment_value(impairment, *key);
+
+        if (value)
+            (void)json_object_set_new(object, *key, json_string(value));
+    }
+    return object;
+}
+
+json_t *link_impairment_json(const struct lab *lab, size_t link)
+{
+    const struct link_run *run = &lab->links[link];
+    json_t *a, *b, *both;
+
+    if (!is_impaired(run))
+        return json_null();
+    a = impairment_json(&run->impairment[0]);
+    b = impairment_json(&run->impairment[1]);
+    if (json_equal(a, b)) {
+        json_decref(b);
+        return a;
+    }
+    both = json_pack("{s:o, s:o}", "a_to_b", a, "b_to_a", b);
+    return both;
+}
+
+/**
+ * stats_json() - Counters of one direction
+ * @stats:	Counters
+ *
+ * Return: new reference
+ */
+static json_t *stats_json(const struct wire_stats *stats)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "frames",
+                     (json_int_t)stats->frames, "bytes", (json_int_t)stats->bytes, "sent_frames",
+                     (json_int_t)stats->sent_frames, "sent_bytes", (json_int_t)stats->sent_bytes,
+                     "lost", (json_int_t)stats->lost, "queue_dropped",
+                     (json_int_t)stats->queue_dropped, "duplicated", (json_int_t)stats->duplicated,
+                     "reordered", (json_int_t)stats->reordered, "corrupted",
+                     (json_int_t)stats->corrupted, "queue_frames", (json_int_t)stats->queue_frames,
+                     "queue_bytes", (json_int_t)stats->queue_bytes);
+}
+
+json_t *link_wire_json(const struct lab *lab, size_t link)
+{
+    struct wire_stats stats[2];
+
+    if (!lab->links[link].carried || !lab->wire ||
+        wire_stats(lab->wire, (uint32_t)link, stats, NULL) < 0)
+        return json_null();
+    return json_pack("{s:o, s:o}", "a_to_b", stats_json(&stats[0]), "b_to_a",
+                     stats_json(&stats[1]));
+}

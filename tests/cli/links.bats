@@ -1,0 +1,190 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# shellcheck disable=SC2016 # what the guests' shells are to expand
+#
+# Links between two hosts that run all the time: impaired, cut one way, cut by a schedule.
+
+load helper
+
+setup_file() {
+	export BATS_TEST_TIMEOUT=150
+	load helper
+	[ -c /dev/net/tun ] && [ -w /dev/net/tun ] || return 0
+	lab_setup
+	cat >"$T/links.yaml" <<-EOT
+	lab: links
+	defaults: {image: host, nics: 3}
+	nodes:
+	  a: {}
+	  b: {}
+	links:
+	  - {ends: [a:eth0, b:eth0], name: wan, delay: 30ms}
+	  - {ends: [a:eth1, b:eth1], name: plain}
+	  - {ends: [a:eth2, b:eth2], name: shaky, flap: {every: 2s, down: 1s}}
+	EOT
+	labctl topology up "$T/links.yaml"
+	for n in 0 1 2; do
+		on a "ip addr add 10.0.$n.1/24 dev eth$n; ip link set eth$n up"
+		on b "ip addr add 10.0.$n.2/24 dev eth$n; ip link set eth$n up"
+	done
+	# Both know each other's addresses: what is measured later has no ARP in it.
+	for n in 0 1; do
+		wait_until 20 pings a 10.0.$n.2
+	done
+}
+
+teardown_file() {
+	[ -z "${T:-}" ] || lab_teardown
+}
+
+setup() {
+	needs_tun
+}
+
+# link_now LINK FILTER: of its status.
+link_now() {
+	json ".links[] | select(.name == \"$1\") | $2" link list
+}
+
+# times NODE ADDRESS COUNT: round-trip times of pings in milliseconds, one a line.
+times() {
+	on "$1" "ping -i 0.05 -c $3 $2" | sed -n 's/.*time=\([0-9.]*\) ms/\1/p'
+}
+
+# lost NODE ADDRESS COUNT: numbers of pings that were not answered.
+lost() {
+	on "$1" "ping -i 0.01 -W 1 -c $3 $2" | sed -n 's/.*icmp_seq=\([0-9]*\) .*/\1/p' |
+		sort | comm -13 - <(seq "$3" | sort) | sort -n | tr '\n' ' '
+}
+
+@test "a delay in the file holds in both directions" {
+	run times a 10.0.0.2 10
+	[ "${#lines[@]}" -eq 10 ]
+	for t in "${lines[@]}"; do
+		[ "${t%.*}" -ge 60 ]
+	done
+	# The best of them: what the guests themselves take is a few milliseconds.
+	[ "$(sort -n <<<"$output" | head -n 1 | cut -d. -f1)" -lt 75 ]
+	[ "$(link_now wan .impairment.delay)" = 30ms ]
+	[ "$(link_now plain .impairment)" = null ]
+}
+
+@test "one value is changed and the others stay, one direction or both" {
+	labctl link set wan delay=1ms
+	labctl link set wan loss=0.5% --from b:eth0
+	[ "$(link_now wan '.impairment.a_to_b.delay + .impairment.b_to_a.delay')" = 1ms1ms ]
+	[ "$(link_now wan '.impairment.b_to_a.loss')" = 0.5% ]
+	labctl link set wan loss=0
+	[ "$(link_now wan '.impairment | tojson')" = '{"delay":"1ms"}' ]
+}
+
+@test "what is wrong is said, and changes nothing" {
+	local before
+	before=$(link_now wan .impairment)
+	for bad in loss=101% delay=-1 delay=300y delay=5 rate=1bit colour=red burst=1k; do
+		expect_status 2 labctl link set wan delay=3ms "$bad"
+		output_has "${bad%%=*}"
+	done
+	expect_status 2 labctl link set wan delay=3ms "only=tcp prot 5"
+	output_has "tcp prot 5.*no pcap filter"
+	expect_status 2 labctl link set plain "only=tcp prot 5"
+	expect_status 2 labctl link set wan delay
+	expect_status 2 labctl link set wan delay=1ms --from c:eth0
+	output_has "a:eth0 and b:eth0"
+	expect_status 2 labctl link set nowhere delay=1ms
+	[ "$(link_now wan .impairment)" = "$before" ]
+	sed "s/delay: 30ms/delay: 30ms, only: 'tcp prot 5'/; s/^lab: .*/lab: wrong/" "$T/links.yaml" >"$T/wrong.yaml"
+	expect_status 2 labctl topology up "$T/wrong.yaml"
+	output_has "wrong.yaml:7:.*wan.*tcp prot 5"
+}
+
+@test "the same seed loses the same frames twice, another one others" {
+	local first second third
+	labctl link clear wan
+	wait_until 10 test "$(link_now wan .wire)" = null
+	labctl link set wan loss=20% seed=7 only="icmp[icmptype] == icmp-echo" --from a:eth0
+	first=$(lost a 10.0.0.2 100)
+	labctl link clear wan
+	labctl link set wan loss=20% seed=7 only="icmp[icmptype] == icmp-echo" --from a:eth0
+	second=$(lost a 10.0.0.2 100)
+	labctl link set wan seed=8 --from a:eth0
+	third=$(lost a 10.0.0.2 100)
+	echo "first: $first"
+	echo "second: $second"
+	echo "third: $third"
+	[ "$(wc -w <<<"$first")" -ge 5 ]
+	[ "$first" = "$second" ]
+	[ "$first" != "$third" ]
+	[ "$(link_now wan .wire.a_to_b.lost)" -ge "$(wc -w <<<"$third")" ]
+	labctl link clear wan
+}
+
+@test "going in and out of impairment loses nothing" {
+	on a 'ping -i 0.01 -c 400 10.0.1.2 >/tmp/pings & echo started'
+	for _ in 1 2 3 4 5 6; do
+		labctl link set plain delay=2ms >/dev/null
+		labctl link clear plain >/dev/null
+	done
+	wait_until 20 node_says a 'tail -n 2 /tmp/pings' ' 0% packet loss'
+	wait_until 20 test "$(link_now plain .wire)" = null
+	[ "$(on a 'grep -c DUP /tmp/pings || true')" = 0 ]
+}
+
+@test "a link that goes deaf one way keeps its carrier, and only one way is dark" {
+	labctl link down plain --from a:eth1
+	[ "$(link_now plain '.dark_from | tojson')" = '["a:eth1"]' ]
+	[ "$(on b 'cat /sys/class/net/eth1/carrier')" = 1 ]
+	on b 'cat /sys/class/net/eth1/statistics/rx_packets >/tmp/rx'
+	on a 'cat /sys/class/net/eth1/statistics/rx_packets >/tmp/rx'
+	on a 'ping -c 2 -W 1 10.0.1.2 || true'
+	on b 'ping -c 2 -W 1 10.0.1.1 || true'
+	on b 'test "$(cat /tmp/rx)" = "$(cat /sys/class/net/eth1/statistics/rx_packets)"'
+	on a 'test "$(cat /tmp/rx)" -lt "$(cat /sys/class/net/eth1/statistics/rx_packets)"'
+	labctl link up plain
+	wait_until 10 pings a 10.0.1.2
+	[ "$(link_now plain '.dark_from | tojson')" = '[]' ]
+}
+
+@test "a schedule cuts and heals a cable" {
+	wait_until 10 test_state shaky down
+	wait_until 10 test_state shaky up
+	wait_until 10 test_state shaky down
+	[ "$(link_now shaky .reason)" = "down by its schedule" ]
+	# The guest counts the changes of its carrier.
+	[ "$(on a 'cat /sys/class/net/eth2/carrier_changes')" -ge 3 ]
+}
+
+test_state() {
+	[ "$(link_now "$1" .state)" = "$2" ]
+}
+
+@test "a wire that is killed is replaced, and its links go on" {
+	local pid
+	labctl link set wan delay=5ms
+	pid=$(leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-wire.*/\1/p')
+	[ -n "$pid" ]
+	on a 'ping -i 0.05 -c 60 10.0.0.2 >/tmp/pings & echo started'
+	kill -9 "$pid"
+	wait_until 20 node_says a 'cat /tmp/pings' '60 packets'
+	[ "$(on a 'grep -c time= /tmp/pings')" -ge 55 ]
+	[ "$(link_now wan .impairment.delay)" = 5ms ]
+	[ "$(link_now wan .wire.a_to_b.frames)" -ge 1 ]
+}
+
+@test "an engine that is killed leaves impairments, cuts and schedules as they were" {
+	labctl link set wan delay=40ms
+	labctl link down plain --from b:eth1
+	leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-engine .*/\1/p' | xargs kill -9
+	run times a 10.0.0.2 5
+	for t in "${lines[@]}"; do
+		[ "${t%.*}" -ge 80 ]
+	done
+	[ "$(link_now wan .impairment.delay)" = 40ms ]
+	[ "$(link_now plain '.dark_from | tojson')" = '["b:eth1"]' ]
+	labctl link clear wan
+	labctl link up plain
+	wait_until 10 pings a 10.0.1.2
+	wait_until 10 test_state shaky down
+	wait_until 10 test_state shaky up
+}
