@@ -41,6 +41,7 @@ struct capture_options {
 /* Descriptors of the worker: 0 /dev/null; 1 reports, one JSON object a line ({"event":"started"},
  * then {"event":"stats","packets":N,"bytes":N,"dropped":N} at most once a second when changed,
  * {"event":"gone","where":"r1:eth0"} when an interface was removed (the last one ends the capture),
+ * {"event":"cut-off"} when the reader did not read,
  * {"event":"ended","failed":false,"why":"…"}); 2 log; 3 the pcapng output. SIGTERM ends it cleanly.
  *
  * CAPTURE_FD_CONTROL: a listening SOCK_SEQPACKET unix socket. Whoever connects gets the reports

@@ -73,6 +73,14 @@ void report_gone(const struct control *control, const char *label)
     send_line(control, &line);
 }
 
+void report_cut_off(const struct control *control)
+{
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+
+    strbuf_puts(&line, "{\"event\":\"cut-off\"}");
+    send_line(control, &line);
+}
+
 void report_ended(const struct control *control, bool failed, const char *why)
 {
     _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;

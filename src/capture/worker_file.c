@@ -155,6 +155,8 @@ void worker_file_end(struct worker *worker)
         worker_send_stats(worker);
         for (size_t i = 0; worker->cut_off && i < worker->ring_count; i++)
             ring_stop(worker->rings[i]);
+        if (worker->cut_off)
+            report_cut_off(worker->options->control);
         r = output_finish(&worker->output,
                           worker->cut_off ? CUT_OFF_PATIENCE_MS : READER_PATIENCE_MS,
                           worker->cut_off ? worker->signal_fd : -1);
