@@ -23,6 +23,11 @@ bool carrier_wanted(const struct lab *lab, size_t node, unsigned nic)
         for (size_t j = 0; j < topology->lans[i].end_count; j++)
             if (topology->lans[i].ends[j].node == node && topology->lans[i].ends[j].nic == nic)
                 return true;
+    for (size_t i = 0; i < topology->uplink_count; i++)
+        for (size_t j = 0; j < topology->uplinks[i].end_count; j++)
+            if (topology->uplinks[i].ends[j].node == node &&
+                topology->uplinks[i].ends[j].nic == nic)
+                return uplink_is_up(lab, i);
     return false;
 }
 

@@ -204,6 +204,7 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, struct
     if (r == 0) {
         lab->nodes = xnew0(struct node_run, lab->topology->node_count);
         links_init(lab);
+        uplinks_init(lab);
     }
     for (size_t i = 0; r == 0 && i < lab->topology->node_count; i++)
         r = node_init(lab, i, err);
@@ -251,6 +252,7 @@ void lab_free(struct lab *lab)
         node_done(&lab->nodes[i]);
     free(lab->nodes);
     links_free(lab);
+    uplinks_free(lab);
     sd_event_source_disable_unref(lab->fabric_source);
     sd_event_source_disable_unref(lab->progress_timer);
     sd_event_source_disable_unref(lab->settle_source);
@@ -411,6 +413,7 @@ static void finish_down(struct lab *lab)
     captures_free(lab);
     lab->fabric_source = sd_event_source_disable_unref(lab->fabric_source);
     links_stop(lab);
+    uplinks_stop(lab);
     if (lab->fabric && fabric_stop(lab->fabric, &err) < 0)
         log_warning("fabric: %s", error_message(&err));
     lab->fabric = NULL;
@@ -671,6 +674,8 @@ static int start_fabric(struct lab *lab, struct error *err)
     if (r == 0)
         r = links_start(lab, err);
     if (r == 0)
+        r = uplinks_start(lab, err);
+    if (r == 0)
         captures_keep_start(lab);
     return r;
 }
@@ -694,10 +699,6 @@ static int check_links(const struct lab *lab, struct error *err)
                 return error_prefix(err, "%s:%u:%u: link '%s'", topology->path, link->at.line,
                                     link->at.column, link->name);
     }
-    if (topology->uplink_count)
-        return error_input(err, "%s:%u:%u: uplink '%s': uplinks are not in this version of labctl",
-                           topology->path, topology->uplinks[0].at.line,
-                           topology->uplinks[0].at.column, topology->uplinks[0].name);
     return 0;
 }
 

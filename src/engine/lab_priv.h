@@ -113,6 +113,19 @@ struct waiter {
 
 enum lab_state { LAB_IDLE, LAB_STARTING, LAB_RUNNING, LAB_STOPPING };
 
+/* An uplink, and for nat the slirp4netns that serves it. */
+struct uplink_run {
+    struct lab *lab;
+    size_t index; /* into topology.uplinks */
+    struct process_id process;
+    int pidfd; /* -1: none */
+    bool is_child;
+    sd_event_source *source;
+    uint64_t died_ns; /* when counting its deaths began */
+    unsigned deaths;
+    char *fault; /* why it does not serve, NULL: it does */
+};
+
 struct lab {
     sd_event *event;
     char *name, *run_dir, *state_dir;
@@ -122,9 +135,10 @@ struct lab {
     struct fabric_plan *plan;
     struct fabric *fabric; /* NULL until the lab is up */
     sd_event_source *fabric_source;
-    struct node_run *nodes; /* topology.node_count */
-    struct link_run *links; /* topology.link_count */
-    struct wire *wire;      /* NULL: none was needed yet, or it died */
+    struct node_run *nodes;     /* topology.node_count */
+    struct link_run *links;     /* topology.link_count */
+    struct uplink_run *uplinks; /* topology.uplink_count */
+    struct wire *wire;          /* NULL: none was needed yet, or it died */
     int wire_pidfd;
     sd_event_source *wire_source, *leave_timer;
     uint64_t wire_died_ns; /* when counting its deaths began */
@@ -232,6 +246,20 @@ int link_impair(struct lab *lab, size_t link, const struct impairment impairment
 json_t *impairment_json(const struct impairment *impairment);
 json_t *link_impairment_json(const struct lab *lab, size_t link);
 json_t *link_wire_json(const struct lab *lab, size_t link);
+
+/* ---- uplinks.c ---- */
+void uplinks_init(struct lab *lab);
+void uplinks_free(struct lab *lab);
+/* uplinks_start() - The network is made, no guest runs yet. */
+int uplinks_start(struct lab *lab, struct error *err);
+void uplinks_stop(struct lab *lab);
+json_t *uplinks_save(const struct lab *lab);
+void uplinks_adopt(struct lab *lab, json_t *saved);
+/* uplink_is_up() - Whether it leads anywhere: its ends have carrier then. */
+bool uplink_is_up(const struct lab *lab, size_t uplink);
+/* uplink_address() - What DHCP gives an end of a nat uplink. Caller frees; NULL: not known */
+char *uplink_address(const struct uplink *uplink, size_t end);
+json_t *status_uplink(const struct lab *lab, size_t index);
 
 /* ---- links_methods.c ---- */
 void links_method_up(struct rpc_call *call, json_t *params, void *data);

@@ -250,6 +250,28 @@ static void add_disks(struct argv *argv, const struct qemu_request *request, con
 }
 
 /**
+ * nic_mtu() - What the cable at a NIC lets pass
+ * @topology:	Topology
+ * @node:	Index of the node
+ * @nic:	Index of its NIC
+ *
+ * Return: MTU that was asked for, 0: none was
+ */
+static unsigned nic_mtu(const struct topology *topology, size_t node, unsigned nic)
+{
+    for (size_t i = 0; i < topology->link_count; i++)
+        for (int end = 0; end < 2; end++)
+            if (topology->links[i].ends[end].node == node &&
+                topology->links[i].ends[end].nic == nic)
+                return topology->links[i].mtu;
+    for (size_t i = 0; i < topology->lan_count; i++)
+        for (size_t end = 0; end < topology->lans[i].end_count; end++)
+            if (topology->lans[i].ends[end].node == node && topology->lans[i].ends[end].nic == nic)
+                return topology->lans[i].mtu;
+    return 0;
+}
+
+/**
  * add_nics() - One tap and one device per NIC
  * @argv:	List
  * @request:	Request
@@ -261,7 +283,8 @@ static void add_nics(struct argv *argv, const struct qemu_request *request, cons
     const unsigned single = SLOT_NIC_MULTI - SLOT_NIC;
 
     for (unsigned i = 0; i < node->nics; i++) {
-        _cleanup_free_ char *address = NULL;
+        _cleanup_free_ char *address = NULL, *mtu = NULL;
+        unsigned wanted = nic_mtu(request->topology, request->node, i);
         char mac[18];
 
         qemu_mac(request->lab, node->name, i, mac);
@@ -274,8 +297,11 @@ static void add_nics(struct argv *argv, const struct qemu_request *request, cons
         add(argv, "tap,id=net%u,fd=%u,vhost=off", i, QEMU_FD_TAP + i);
         add(argv, "-device");
         /* No option ROM: nothing boots from the network, and loading one costs time. */
-        add(argv, "%s,id=nic%u,netdev=net%u,mac=%s,bus=%s,addr=%s,romfile=",
-            request->appliance->nic_model, i, i, mac, pci, address);
+        /* Only virtio can tell its guest an MTU (virtio 1.1, 5.1.3: VIRTIO_NET_F_MTU). */
+        if (wanted && strncmp(request->appliance->nic_model, "virtio", 6) == 0)
+            mtu = xasprintf(",host_mtu=%u", wanted);
+        add(argv, "%s,id=nic%u,netdev=net%u,mac=%s,bus=%s,addr=%s%s,romfile=",
+            request->appliance->nic_model, i, i, mac, pci, address, mtu ? mtu : "");
     }
 }
 

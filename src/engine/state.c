@@ -39,12 +39,13 @@ int lab_state_save(struct lab *lab, struct error *err)
                       (json_int_t)node->started_ns, "booted_ns", (json_int_t)node->booted_ns,
                       "ready_ns", (json_int_t)node->ready_ns, "paused", node->paused));
     }
-    state = json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:o, s:o, s:o}",
-                      "version", STATE_VERSION, "lab", lab->name, "boot_id", boot_id, "topology",
-                      lab->topology->path, "state_dir", lab->state_dir, "fabric", "pid",
-                      (int)fabric.pid, "start_time", (json_int_t)fabric.start_time, "up_ns",
-                      (json_int_t)lab->up_ns, "running", lab->state == LAB_RUNNING, "nodes", nodes,
-                      "links", links, "captures", captures_state(lab));
+    state =
+        json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:o, s:o, s:o, s:o}",
+                  "version", STATE_VERSION, "lab", lab->name, "boot_id", boot_id, "topology",
+                  lab->topology->path, "state_dir", lab->state_dir, "fabric", "pid",
+                  (int)fabric.pid, "start_time", (json_int_t)fabric.start_time, "up_ns",
+                  (json_int_t)lab->up_ns, "running", lab->state == LAB_RUNNING, "nodes", nodes,
+                  "links", links, "captures", captures_state(lab), "uplinks", uplinks_save(lab));
     text = json_dumps(state, JSON_INDENT(1));
     json_decref(state);
     if (!text)
@@ -203,6 +204,7 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
         return -err->code;
     }
     links_adopt(lab);
+    uplinks_adopt(lab, json_object_get(state, "uplinks"));
     captures_adopt(lab, json_object_get(state, "captures"));
     captures_keep_start(lab);
     for (size_t i = 0; i < lab->topology->node_count; i++) {

@@ -184,6 +184,8 @@ json_t *status_document(const struct lab *lab)
         (void)json_array_append_new(links, status_link(lab, i));
     for (size_t i = 0; i < lab->topology->lan_count; i++)
         (void)json_array_append_new(links, status_lan(lab, &lab->topology->lans[i]));
+    for (size_t i = 0; i < lab->topology->uplink_count; i++)
+        (void)json_array_append_new(links, status_uplink(lab, i));
     for (size_t i = 0; i < lab->capture_count; i++)
         (void)json_array_append_new(captures, captures_json(lab->captures[i]));
     (void)host_accel(&lab->host, ACCEL_AUTO, NULL, &accel, &reason, NULL);

@@ -56,6 +56,12 @@ static void free_links(struct topology *topology)
     free(topology->links);
 }
 
+static void forward_done(struct forward *forward)
+{
+    free(forward->text);
+    free(forward->address);
+}
+
 void topology_free(struct topology *topology)
 {
     if (!topology)
@@ -74,7 +80,7 @@ void topology_free(struct topology *topology)
         free_ends(uplink->ends, uplink->end_count);
         free(uplink->interface);
         for (size_t f = 0; f < uplink->forward_count; f++)
-            free(uplink->forwards[f]);
+            forward_done(&uplink->forwards[f]);
         free(uplink->forwards);
         free(uplink->remote);
     }

@@ -84,13 +84,23 @@ struct lan {
     struct location at;
 };
 
+/* A port of this host that leads to a port of a guest: "127.0.0.1:2201 -> r1:22". */
+struct forward {
+    char *text; /* as given */
+    bool udp;
+    char *address; /* of this host */
+    uint16_t port;
+    size_t end; /* index into the uplink's ends */
+    uint16_t guest_port;
+};
+
 struct uplink {
     char *name;
     enum uplink_type type;
     struct endpoint *ends;
     size_t end_count;
-    char *interface; /* bridge, physical: host interface; else NULL */
-    char **forwards; /* nat: "127.0.0.1:2201 -> r1:22" as given */
+    char *interface;          /* bridge, physical: host interface; else NULL */
+    struct forward *forwards; /* nat */
     size_t forward_count;
     char *remote; /* vxlan: peer address; else NULL */
     uint32_t vni;

@@ -253,10 +253,11 @@ void read_lans(struct topology_reader *reader)
  * @text:	Text
  * @size:	How much of it
  * @ret_host:	What stands before the last colon, without brackets
+ * @ret_port:	The port
  *
  * Return: true if the port is one
  */
-static bool parse_host_port(const char *text, size_t size, char **ret_host)
+static bool parse_host_port(const char *text, size_t size, char **ret_host, uint16_t *ret_port)
 {
     _cleanup_free_ char *copy = xstrndup(text, size);
     char *colon = strrchr(copy, ':');
@@ -265,6 +266,7 @@ static bool parse_host_port(const char *text, size_t size, char **ret_host)
     if (!colon || units_parse_integer(colon + 1, 1, 65535, &port, NULL) < 0)
         return false;
     *colon = 0;
+    *ret_port = (uint16_t)port;
     if (copy[0] == '[' && colon > copy + 1 && colon[-1] == ']') {
         colon[-1] = 0;
         *ret_host = xstrdup(copy + 1);
@@ -275,18 +277,18 @@ static bool parse_host_port(const char *text, size_t size, char **ret_host)
 }
 
 /**
- * is_uplink_node() - Has an uplink an end at this node?
+ * find_uplink_end() - Which end of an uplink is at this node
  * @uplink:	Uplink
  * @node:	Index of the node
  *
- * Return: true if so
+ * Return: index of the first such end, -1: none is
  */
-static bool is_uplink_node(const struct uplink *uplink, size_t node)
+static ptrdiff_t find_uplink_end(const struct uplink *uplink, size_t node)
 {
     for (size_t i = 0; i < uplink->end_count; i++)
         if (uplink->ends[i].node == node)
-            return true;
-    return false;
+            return (ptrdiff_t)i;
+    return -1;
 }
 
 /**
@@ -302,6 +304,7 @@ static void read_forward(struct topology_reader *reader, struct uplink *uplink,
     _cleanup_free_ char *shown = NULL, *listen = NULL, *name = NULL;
     size_t from_size;
     struct in6_addr address;
+    uint16_t port = 0, guest_port = 0;
     ptrdiff_t node;
 
     if (!text)
@@ -310,8 +313,8 @@ static void read_forward(struct topology_reader *reader, struct uplink *uplink,
     from = strncmp(text, "tcp:", 4) == 0 || strncmp(text, "udp:", 4) == 0 ? text + 4 : text;
     arrow = strstr(from, " -> ");
     from_size = arrow ? (size_t)(arrow - from) : 0;
-    if (!arrow || !parse_host_port(from, from_size, &listen) ||
-        !parse_host_port(arrow + 4, strlen(arrow + 4), &name)) {
+    if (!arrow || !parse_host_port(from, from_size, &listen, &port) ||
+        !parse_host_port(arrow + 4, strlen(arrow + 4), &name, &guest_port)) {
         fault(reader, value->at,
               "forward: %s is not of the form 'ADDRESS:PORT -> NODE:PORT', such as "
               "'127.0.0.1:2201 -> r1:22' (udp: before it for UDP)",
@@ -325,11 +328,17 @@ static void read_forward(struct topology_reader *reader, struct uplink *uplink,
     node = read_find_node(reader, name);
     if (node < 0) {
         read_unknown_node(reader, value->at, name);
-    } else if (!is_uplink_node(uplink, (size_t)node)) {
+    } else if (find_uplink_end(uplink, (size_t)node) < 0) {
         fault(reader, value->at, "forward: %s: node '%s' is no end of uplink '%s'", shown, name,
               uplink->name);
     } else {
-        uplink->forwards[uplink->forward_count++] = xstrdup(text);
+        uplink->forwards[uplink->forward_count++] =
+            (struct forward){.text = xstrdup(text),
+                             .udp = text[0] == 'u',
+                             .address = steal_ptr(listen),
+                             .port = port,
+                             .end = (size_t)find_uplink_end(uplink, (size_t)node),
+                             .guest_port = guest_port};
     }
 }
 
@@ -372,7 +381,7 @@ static void read_forwards(struct topology_reader *reader, struct uplink *uplink,
 {
     if (!yaml_expect(&reader->yaml, list, YAML_LIST, "'forward'"))
         return;
-    uplink->forwards = xnew0(char *, list->count + 1);
+    uplink->forwards = xnew0(struct forward, list->count + 1);
     for (size_t i = 0; i < list->count; i++)
         read_forward(reader, uplink, list->items[i]);
 }

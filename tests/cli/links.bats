@@ -20,7 +20,7 @@ setup_file() {
 	  b: {}
 	links:
 	  - {ends: [a:eth0, b:eth0], name: wan, delay: 30ms}
-	  - {ends: [a:eth1, b:eth1], name: plain}
+	  - {ends: [a:eth1, b:eth1], name: plain, mtu: 1400}
 	  - {ends: [a:eth2, b:eth2], name: shaky, flap: {every: 2s, down: 1s}}
 	EOT
 	labctl topology up "$T/links.yaml"
@@ -68,6 +68,12 @@ lost() {
 	[ "$(sort -n <<<"$output" | head -n 1 | cut -d. -f1)" -lt 75 ]
 	[ "$(link_now wan .impairment.delay)" = 30ms ]
 	[ "$(link_now plain .impairment)" = null ]
+}
+
+@test "the MTU of a cable is what the guests make of it" {
+	[ "$(on a 'cat /sys/class/net/eth1/mtu')" = 1400 ]
+	[ "$(on b 'cat /sys/class/net/eth1/mtu')" = 1400 ]
+	[ "$(on a 'cat /sys/class/net/eth0/mtu')" = 1500 ]
 }
 
 @test "one value is changed and the others stay, one direction or both" {

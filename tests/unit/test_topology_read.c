@@ -128,7 +128,12 @@ static void test_everything(void **state)
     assert_int_equal(t->lans[1].mtu, 9000);
     assert_int_equal(t->uplink_count, 3);
     assert_int_equal(t->uplinks[0].forward_count, 2);
-    assert_string_equal(t->uplinks[0].forwards[0], "127.0.0.1:2201 -> r1:22");
+    assert_string_equal(t->uplinks[0].forwards[0].text, "127.0.0.1:2201 -> r1:22");
+    assert_string_equal(t->uplinks[0].forwards[0].address, "127.0.0.1");
+    assert_int_equal(t->uplinks[0].forwards[0].port, 2201);
+    assert_int_equal(t->uplinks[0].forwards[0].end, 0);
+    assert_int_equal(t->uplinks[0].forwards[0].guest_port, 22);
+    assert_false(t->uplinks[0].forwards[0].udp);
     assert_string_equal(t->uplinks[1].interface, "br0");
     assert_int_equal(t->uplinks[2].type, UPLINK_VXLAN);
     assert_int_equal(t->uplinks[2].vni, 42);

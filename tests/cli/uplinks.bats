@@ -1,0 +1,137 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Uplinks: nat by slirp4netns, a bridge of the machine. Nothing here leaves the machine: what guests
+# reach outside are listeners in a network namespace of the test's own.
+
+load helper
+
+setup_file() {
+	export BATS_TEST_TIMEOUT=120
+}
+
+setup() {
+	needs_tun
+	command -v slirp4netns >/dev/null || skip "slirp4netns is not installed"
+	lab_setup
+	PORT=$((20000 + RANDOM % 12000 * 2))
+}
+
+teardown() {
+	[ -z "${SERVER:-}" ] || kill "$SERVER" 2>/dev/null || true
+	lab_teardown
+}
+
+nat_file() {
+	cat >"$T/nat.yaml" <<-EOT
+	lab: nat
+	defaults: {image: host, nics: 1}
+	nodes:
+	  a: {}
+	  b: {}
+	uplinks:
+	  internet:
+	    type: nat
+	    ends: [a:eth0, b:eth0]
+	    forward: ["127.0.0.1:$PORT -> b:22", "127.0.0.1:$((PORT + 1)) -> a:22"]
+	EOT
+}
+
+# greets PORT: sshd's first line, through a forward.
+greets() {
+	timeout 5 socat -T 3 - "TCP:127.0.0.1:$1,connect-timeout=3" </dev/null | grep -q '^SSH-2.0'
+}
+
+slirp_pid() {
+	leftovers "$T" | sed -n 's/^process \([0-9]*\): slirp4netns.*/\1/p'
+}
+
+@test "nat: DHCP gives every end its address, forwards lead to their node, whoever asks first" {
+	nat_file
+	labctl topology up "$T/nat.yaml"
+	for node in b a; do
+		on "$node" 'ip link set eth0 up; dhclient eth0'
+	done
+	[ "$(json '.links[0].addresses["b:eth0"]' link list)" = 10.0.2.16 ]
+	node_says a 'ip -4 -o addr show eth0' '10\.0\.2\.15/'
+	node_says b 'ip -4 -o addr show eth0' '10\.0\.2\.16/'
+	wait_until 20 greets "$PORT"
+	wait_until 20 greets $((PORT + 1))
+	# Another one takes over when slirp4netns is killed.
+	kill -9 "$(slirp_pid)"
+	wait_until 20 greets "$PORT"
+	# The engine is killed: what serves goes on, and is still known afterwards.
+	leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-engine .*/\1/p' | xargs kill -9
+	greets "$PORT"
+	[ "$(json '.links[0].state' link list)" = up ]
+	# Of two labs that want the same port, the second is told.
+	sed 's/^lab: .*/lab: second/' "$T/nat.yaml" >"$T/second.yaml"
+	expect_status 1 labctl topology up "$T/second.yaml"
+	output_has "uplink 'internet': forward '127.0.0.1:$PORT -> b:22'" "ss -ltnup"
+	labctl topology down nat
+	[ -z "$(slirp_pid)" ]
+}
+
+@test "nat: guests reach what the machine reaches, but not its loopback" {
+	[ "$(id -u)" = 0 ] || skip "needs root for a network namespace that stands for the machine"
+	nat_file
+	cat >"$T/outside.sh" <<-EOT
+	ip link set lo up
+	ip addr add 192.0.2.1/32 dev lo
+	socat TCP-LISTEN:8000,bind=192.0.2.1,fork,reuseaddr 'SYSTEM:echo outside' &
+	socat TCP-LISTEN:8001,bind=127.0.0.1,fork,reuseaddr 'SYSTEM:echo loopback' &
+	echo \$! >"$T/ready"
+	wait
+	EOT
+	unshare -n bash "$T/outside.sh" &
+	SERVER=$!
+	wait_until 5 test -s "$T/ready"
+	LABCTL_TIMEOUT=100 timeout 100 nsenter --net="/proc/$SERVER/ns/net" "$LABCTL" topology up "$T/nat.yaml"
+	on a 'ip link set eth0 up; dhclient eth0'
+	node_says a 'nc -w 3 192.0.2.1 8000 </dev/null' outside
+	run on a 'nc -w 3 10.0.2.2 8001 </dev/null'
+	output_lacks loopback
+	labctl topology down nat
+	pkill -P "$SERVER"
+}
+
+@test "bridge: a guest on a bridge of the machine, and no trace of it afterwards" {
+	[ "$(id -u)" = 0 ] || skip "uplinks to a bridge need root"
+	local before after
+	cat >"$T/bridge.yaml" <<-EOT
+	lab: bridged
+	defaults: {image: host, nics: 1}
+	nodes:
+	  a: {}
+	uplinks:
+	  office: {type: bridge, interface: office0, ends: [a:eth0]}
+	EOT
+	unshare -n bash -c "ip link add office0 type bridge; ip addr add 192.0.2.1/24 dev office0
+		ip link set office0 up; echo >$T/ready; exec sleep 600" &
+	SERVER=$!
+	wait_until 5 test -s "$T/ready"
+	before=$(nsenter --net="/proc/$SERVER/ns/net" ls /proc/self/net/dev_snmp6 2>/dev/null || true)
+	nsenter --net="/proc/$SERVER/ns/net" "$LABCTL" topology up "$T/bridge.yaml"
+	on a 'ip link set eth0 up; ip addr add 192.0.2.7/24 dev eth0'
+	wait_until 10 pings a 192.0.2.1
+	labctl topology down bridged
+	after=$(nsenter --net="/proc/$SERVER/ns/net" ls /proc/self/net/dev_snmp6 2>/dev/null || true)
+	[ "$before" = "$after" ]
+}
+
+@test "an uplink that cannot be made says why, and nothing is left" {
+	cat >"$T/wrong.yaml" <<-EOT
+	lab: wrong
+	defaults: {image: hello, nics: 1}
+	nodes:
+	  a: {}
+	uplinks:
+	  office: {type: bridge, interface: nosuch0, ends: [a:eth0]}
+	EOT
+	expect_status 1 labctl topology up "$T/wrong.yaml"
+	if [ "$(id -u)" = 0 ]; then
+		output_has "no interface 'nosuch0'"
+	else
+		output_has 'need root' 'type nat'
+	fi
+}
