@@ -10,6 +10,9 @@
  * copies, and a slow one is a place that falls behind: the ring grows to keep its bytes, up to the
  * backlog, then it is cut off. The ring keeps ring_bytes when nobody needs more.
  *
+ * Two ways lead to a guest. A socket (console_open()), or for QEMU's guests (console_follow()) the
+ * file that QEMU records to and a FIFO for what is typed; follow.c says why.
+ *
  * The guest's socket is read with priority over all else in the loop. QEMU sends a serial port's
  * bytes one by one, and a unix socket holds only a few hundred such writes before QEMU, and with it
  * the guest, has to wait. Waking up for each of them costs QEMU and us more than the byte is worth,
@@ -87,6 +90,7 @@ int console_new(sd_event *event, const struct console_options *options,
     console->ring_bytes = options->ring_bytes ? options->ring_bytes : RING_DEFAULT;
     console->backlog_bytes = options->backlog_bytes ? options->backlog_bytes : BACKLOG_DEFAULT;
     console->guest = -1;
+    console->record = (struct record){.fd = -1, .times_fd = -1};
     lines_init(&console->lines);
     *ret_console = console;
     return 0;
@@ -102,6 +106,7 @@ static void drop_guest(struct console *console)
     console->guest_timer = sd_event_source_disable_unref(console->guest_timer);
     console->guest_paused = false;
     console->dense_reads = 0;
+    follow_done(console);
     if (console->guest >= 0)
         (void)close(console->guest);
     console->guest = -1;
@@ -120,6 +125,7 @@ void console_free(struct console *console)
     sd_event_source_disable_unref(console->expect_done);
     watchers_done(console);
     ring_done(&console->ring);
+    record_done(&console->record);
     lines_done(&console->lines);
     strbuf_done(&console->last);
     free(console->last_shown);
@@ -175,34 +181,37 @@ static void on_old_line(const char *line, size_t size, bool cut, void *data)
 }
 
 /**
- * record() - Add output to the ring, and drop what nobody needs any more
+ * keep() - Add output to the ring, and drop what nobody needs any more
  * @console:	Console
  * @data:	Bytes
  * @size:	How many
  */
-static void record(struct console *console, const void *data, size_t size)
+static void keep(struct console *console, const void *data, size_t size)
 {
     struct ring *ring = &console->ring;
 
     watchers_make_room(console, size);
     ring_append(ring, data, size);
     if (ring->head - ring->tail >= console->ring_bytes + RING_CHUNK) {
-        uint64_t keep = ring->head - console->ring_bytes, needed = watchers_lowest(console);
+        uint64_t from = ring->head - console->ring_bytes, needed = watchers_lowest(console);
 
-        ring_trim(ring, keep < needed ? keep : needed);
+        ring_trim(ring, from < needed ? from : needed);
     }
 }
 
-/**
- * feed() - The guest said something
- * @console:	Console
- * @data:	Bytes
- * @size:	How many
- */
-static void feed(struct console *console, const void *data, size_t size)
+uint64_t console_recorded(const struct console *console)
+{
+    return console->ring.head + console->record_shift;
+}
+
+void console_feed(struct console *console, const void *data, size_t size)
 {
     console->last_ns = clock_ns();
-    record(console, data, size);
+    if (console->recorded)
+        record_note(&console->record, console_recorded(console), console->last_ns);
+    keep(console, data, size);
+    if (console->recorded)
+        record_trim(&console->record, console_recorded(console));
     lines_feed(&console->lines, data, size, on_line, console);
     expect_fed(console);
     exec_fed(console, data, size);
@@ -211,7 +220,7 @@ static void feed(struct console *console, const void *data, size_t size)
 
 void console_preload(struct console *console, const void *data, size_t size)
 {
-    record(console, data, size);
+    keep(console, data, size);
     console->preloaded += size;
     lines_feed(&console->lines, data, size, on_old_line, console);
     watchers_fed(console);
@@ -224,7 +233,7 @@ void console_preload(struct console *console, const void *data, size_t size)
 static void update_guest(struct console *console)
 {
     (void)sd_event_source_set_io_events(console->guest_io,
-                                        (console->guest_paused ? 0u : EPOLLIN) |
+                                        (console->guest_paused || console->follows ? 0u : EPOLLIN) |
                                             (console->guest_queue.size ? EPOLLOUT : 0u));
 }
 
@@ -237,7 +246,9 @@ static void send_queue(struct console *console)
     struct strbuf *queue = &console->guest_queue;
 
     while (queue->size) {
-        ssize_t sent = send(console->guest, queue->data, queue->size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t sent = console->follows ? write(console->guest, queue->data, queue->size)
+                                        : send(console->guest, queue->data, queue->size,
+                                               MSG_DONTWAIT | MSG_NOSIGNAL);
 
         if (sent < 0 && errno == EINTR)
             continue;
@@ -252,8 +263,6 @@ static void send_queue(struct console *console)
     update_guest(console);
 }
 
-static void read_guest(struct console *console);
-
 /**
  * on_guest_timer() - The pause is over
  * @source:	Timer
@@ -266,48 +275,61 @@ static int on_guest_timer(sd_event_source *source, uint64_t us, void *data)
 {
     (void)source;
     (void)us;
-    read_guest(data);
+    guest_read(data);
     return 0;
 }
 
 /**
- * pause_guest() - Gather the next bytes for a while, or stop doing so
+ * gather_guest() - Gather the next bytes for a while, or stop doing so
  * @console:	Console with a guest
- * @pause:	Which
+ * @gather:	Which
  */
-static void pause_guest(struct console *console, bool pause)
+static void gather_guest(struct console *console, bool gather)
 {
-    if (pause) {
+    if (gather) {
         timer_set(console, &console->guest_timer, console->last_ns + PAUSE_NS, on_guest_timer,
                   console);
         (void)sd_event_source_set_priority(console->guest_timer, SD_EVENT_PRIORITY_IMPORTANT);
     }
-    if (pause == console->guest_paused)
+    if (gather == console->guest_paused)
         return;
-    console->guest_paused = pause;
-    update_guest(console);
+    console->guest_paused = gather;
+    if (console->follows)
+        follow_watch(console, !gather);
+    else
+        update_guest(console);
 }
 
 /**
- * read_guest() - Take what the guest said
+ * receive() - Read what the guest said
  * @console:	Console with a guest
+ * @bytes:	Where to
+ * @size:	Room
+ *
+ * Return: bytes, 0: the guest is gone, -1 with errno
  */
-static void read_guest(struct console *console)
+static ssize_t receive(struct console *console, void *bytes, size_t size)
+{
+    return console->follows ? follow_read(console, bytes, size)
+                            : recv(console->guest, bytes, size, MSG_DONTWAIT);
+}
+
+void guest_read(struct console *console)
 {
     uint64_t before = console->last_ns;
     uint8_t bytes[READ_SIZE];
-    ssize_t size = recv(console->guest, bytes, sizeof(bytes), MSG_DONTWAIT);
+    ssize_t size = receive(console, bytes, sizeof(bytes));
 
     if (size > 0) {
-        feed(console, bytes, (size_t)size);
+        console_feed(console, bytes, (size_t)size);
         if (size > SMALL_READ || console->last_ns - before > 2 * PAUSE_NS)
             console->dense_reads = 0;
         else
             console->dense_reads++;
-        pause_guest(console, console->dense_reads >= DENSE_READS);
+        gather_guest(console, console->dense_reads >= DENSE_READS || size == READ_SIZE);
     } else if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
         console->dense_reads = 0;
-        pause_guest(console, false);
+        gather_guest(console, false);
     } else {
         console_close(console, NULL); /* STATE says it; why is the engine's to know */
     }
@@ -332,12 +354,21 @@ static int on_guest(sd_event_source *source, int fd, uint32_t events, void *data
         send_queue(console);
         watchers_hold(console);
     }
-    if (events & ~(uint32_t)EPOLLOUT)
-        read_guest(console);
+    if ((events & ~(uint32_t)EPOLLOUT) && !console->follows)
+        guest_read(console);
     return 0;
 }
 
-int console_open(struct console *console, int fd, struct error *err)
+/**
+ * open_guest() - A guest is there
+ * @console:	Console
+ * @fd:		Its socket, or where its keyboard is; owned
+ * @follows:	Whether its output comes from the record
+ * @err:	Error
+ *
+ * Return: 0 or -errno
+ */
+static int open_guest(struct console *console, int fd, bool follows, struct error *err)
 {
     _cleanup_close_ int guest = fd;
     int flags = fcntl(guest, F_GETFL), r;
@@ -347,14 +378,29 @@ int console_open(struct console *console, int fd, struct error *err)
         return error_errno(err, errno, "console %s: serial socket", console->name);
     if (console->guest >= 0)
         console_close(console, NULL);
-    r = sd_event_add_io(console->event, &console->guest_io, guest, EPOLLIN, on_guest, console);
+    console->follows = follows;
+    r = sd_event_add_io(console->event, &console->guest_io, guest, follows ? 0 : EPOLLIN, on_guest,
+                        console);
     if (r < 0)
         return error_errno(err, -r, "console %s: watch the serial socket", console->name);
     (void)sd_event_source_set_priority(console->guest_io, SD_EVENT_PRIORITY_IMPORTANT);
     console->guest = steal_fd(&guest);
-    lines_reset(&console->lines);
+    if (!follows || !console->preloaded)
+        lines_reset(&console->lines);
     watchers_state(console, NULL);
+    if (follows)
+        follow_watch(console, true);
     return 0;
+}
+
+int console_open(struct console *console, int fd, struct error *err)
+{
+    return open_guest(console, fd, false, err);
+}
+
+int console_follow(struct console *console, int fd, struct error *err)
+{
+    return open_guest(console, fd, true, err);
 }
 
 void console_close(struct console *console, const char *why)
@@ -365,10 +411,9 @@ void console_close(struct console *console, const char *why)
 
     if (console->guest < 0)
         return;
-    /* What the guest said last, say why it panicked, may still be in the socket. */
-    while (total < DRAIN_MAX &&
-           (size = recv(console->guest, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
-        feed(console, bytes, (size_t)size);
+    /* What the guest said last, say why it panicked, was perhaps not read yet. */
+    while (total < DRAIN_MAX && (size = receive(console, bytes, sizeof(bytes))) > 0) {
+        console_feed(console, bytes, (size_t)size);
         total += (size_t)size;
     }
     drop_guest(console);
@@ -401,7 +446,7 @@ uint64_t console_received(const struct console *console, uint64_t *ret_last_ns)
 {
     if (ret_last_ns)
         *ret_last_ns = console->last_ns;
-    return console->ring.head - console->preloaded;
+    return console->ring.head - console->ring.base - console->preloaded;
 }
 
 const char *console_last_line(const struct console *console)

@@ -39,7 +39,7 @@ void console_close(struct console *console, const char *why);
 enum console_mode { CONSOLE_SHARED, CONSOLE_READ_ONLY, CONSOLE_EXCLUSIVE };
 struct console_attach {
     enum console_mode mode;
-    size_t replay_bytes; /* most bytes of the ring to replay; SIZE_MAX: all */
+    size_t replay_bytes; /* most bytes to replay; SIZE_MAX: all that is recorded */
     const char *who;     /* for notices: "ann (pts/3)" */
 };
 /* console_attach() - A client's connection now speaks console/frames.h. @fd: ownership taken. */
@@ -53,6 +53,17 @@ int console_attach_raw(struct console *console, int fd, const struct console_att
  * one). @fn returns 0, or -errno which is told to the client that asked. */
 typedef int console_break_fn(struct console *console, void *data);
 void console_set_break_handler(struct console *console, console_break_fn *fn, void *data);
+#define CONSOLE_RECORD_DEFAULT (16u << 20)
+
+/* console_record() - The file at @path is what the guest says: QEMU appends to it. The console adds
+ * the index of times (times.h) and lets go of what is older than the last @limit bytes (0: never).
+ * To be called before QEMU is started, each time; with @old for a QEMU that was found running: then
+ * the last part is preloaded. */
+int console_record(struct console *console, const char *path, uint64_t limit, bool old,
+                   struct error *err);
+/* console_follow() - The guest is there: what it says is read from the record, what is typed goes
+ * to the FIFO @fd (open for reading and writing, so that it never ends; ownership taken). */
+int console_follow(struct console *console, int fd, struct error *err);
 /* console_preload() - Output from before this engine, for replay and tail. Before console_open().
  */
 void console_preload(struct console *console, const void *data, size_t size);

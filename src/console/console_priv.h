@@ -7,6 +7,7 @@
 #include "base/strbuf.h"
 #include "console/broker.h"
 #include "console/lines.h"
+#include "console/record_priv.h"
 #include "console/ring_priv.h"
 
 #define GUEST_QUEUE_MAX  65536 /* bytes that wait for the guest */
@@ -22,15 +23,20 @@ struct console {
     size_t ring_bytes, backlog_bytes;
 
     /* the record */
-    struct ring ring;
+    struct ring ring;   /* its offsets are those of the record, but for record_shift */
     uint64_t preloaded; /* bytes in the stream that did not come from the guest */
-    uint64_t last_ns;   /* when the guest last sent something */
+    struct record record;
+    bool recorded;         /* there is a record */
+    uint64_t record_shift; /* offset in the record less offset in the stream, modulo 2^64 */
+    sd_event_source *record_source, *record_look; /* follow.c: tell when it grows */
+    uint64_t last_ns;                             /* when the guest last sent something */
     struct lines lines;
     struct strbuf last; /* last line that was not blank, stripped, cut for display */
     char *last_shown;   /* the same escaped; made when asked for */
 
     /* the guest */
-    int guest;            /* serial socket, -1 while there is none */
+    int guest;            /* serial socket, or FIFO to type into; -1 while there is none */
+    bool follows;         /* what it says is read from the record */
     unsigned dense_reads; /* small reads in a row that followed each other closely */
     sd_event_source *guest_io, *guest_timer;
     struct strbuf guest_queue;
@@ -71,8 +77,21 @@ void defer_set(struct console *console, sd_event_source **source, sd_event_handl
                void *data);
 
 /* broker.c */
+/* console_feed() - The guest said something. */
+void console_feed(struct console *console, const void *data, size_t size);
+/* console_recorded() - How much of the record is in the stream: offset in the record. */
+uint64_t console_recorded(const struct console *console);
+/* guest_read() - Take what the guest said. */
+void guest_read(struct console *console);
 /* console_last_lines() - The tail in one line, for an error message. Caller frees. */
 char *console_last_lines(const struct console *console);
+
+/* follow.c */
+/* follow_watch() - Be told when the record grows, or do not. */
+void follow_watch(struct console *console, bool watch);
+/* follow_read() - What is new in the record. Return: bytes, or -1 with errno EAGAIN */
+ssize_t follow_read(struct console *console, void *bytes, size_t size);
+void follow_done(struct console *console);
 
 /* watcher.c */
 /* watchers_make_room() - @size bytes are about to be added: cut off who is too far behind. */

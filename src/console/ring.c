@@ -14,6 +14,12 @@
 
 #include "base/alloc.h"
 
+void ring_init(struct ring *ring, uint64_t base)
+{
+    ring_done(ring);
+    ring->base = ring->tail = ring->head = base;
+}
+
 void ring_done(struct ring *ring)
 {
     for (size_t i = 0; i < ring->count; i++)
@@ -104,8 +110,8 @@ uint64_t ring_start(const struct ring *ring, uint64_t most)
         return ring->head;
     if (ring->head - ring->tail > most)
         start = ring->head - most;
-    if (start == 0)
-        return 0; /* the stream's own beginning */
+    if (start == ring->base)
+        return start; /* the stream's own beginning */
     for (uint64_t at = start; at < ring->head;) {
         const uint8_t *data;
         size_t size = ring_span(ring, at, &data);

@@ -12,11 +12,14 @@
 struct ring {
     uint8_t **chunks; /* chunks[first..first + count - 1], each RING_CHUNK bytes, owned */
     size_t first, count, room;
+    uint64_t base;  /* offset of the first byte there ever was */
     uint64_t tail;  /* offset of the oldest byte kept; in the first chunk */
     uint64_t head;  /* offset after the newest byte */
     uint8_t *spare; /* one chunk kept for the next need, or NULL */
 };
 
+/* ring_init() - An empty ring whose first byte will have the offset @base. */
+void ring_init(struct ring *ring, uint64_t base);
 void ring_done(struct ring *ring);
 /* ring_append() - Add bytes; nothing is dropped. */
 void ring_append(struct ring *ring, const void *data, size_t size);

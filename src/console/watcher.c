@@ -270,7 +270,8 @@ void watchers_make_room(struct console *console, size_t size)
     for (size_t i = 0; i < console->watcher_count; i++) {
         struct watcher *watcher = console->watchers[i];
 
-        if (watcher->dead || watcher->cut_ns || head - watcher->cursor <= limit)
+        if (watcher->dead || watcher->cut_ns || head - watcher->cursor <= limit ||
+            watcher->cursor < console->ring.tail)
             continue;
         watcher_flush(watcher);
         if (watcher->dead || head - watcher->cursor <= limit)
@@ -292,7 +293,8 @@ uint64_t watchers_lowest(const struct console *console)
     for (size_t i = 0; i < console->watcher_count; i++) {
         const struct watcher *watcher = console->watchers[i];
 
-        if (!watcher->dead && !watcher->cut_ns && watcher->cursor < lowest)
+        if (!watcher->dead && !watcher->cut_ns && watcher->cursor >= console->ring.tail &&
+            watcher->cursor < lowest)
             lowest = watcher->cursor;
     }
     return lowest;
@@ -522,6 +524,35 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *dat
 }
 
 /**
+ * replay_start() - Where a client's replay begins
+ * @console:	Console
+ * @most:	Bytes that it wants at most
+ *
+ * Return: place in the stream
+ */
+static uint64_t replay_start(const struct console *console, uint64_t most)
+{
+    const struct ring *ring = &console->ring;
+    uint64_t recorded = console_recorded(console), begin;
+    uint8_t bytes[4096], *line;
+    ssize_t n;
+
+    if (!console->recorded || most <= ring->head - ring->tail)
+        return ring_start(ring, most);
+    begin = record_begin(&console->record);
+    if (recorded > most && recorded - most > begin)
+        begin = recorded - most;
+    if (begin >= recorded - (ring->head - ring->tail))
+        return ring_start(ring, most);
+    if (begin == 0)
+        return begin - console->record_shift;
+    /* From the middle: at a line's beginning, if there is one near. */
+    n = record_read(&console->record, begin, bytes, sizeof(bytes));
+    line = n > 0 ? memchr(bytes, '\n', (size_t)n) : NULL;
+    return begin + (line ? (uint64_t)(line + 1 - bytes) : 0) - console->record_shift;
+}
+
+/**
  * attach() - A client joins
  * @console:	Console
  * @fd:		Socket, owned
@@ -553,7 +584,7 @@ static int attach(struct console *console, int fd, const struct console_attach *
     watcher->fd = steal_fd(&own);
     watcher->who = text_escape(who, strnlen(who, 64));
     watcher->replay_end = console->ring.head;
-    watcher->cursor = ring_start(&console->ring, options->replay_bytes);
+    watcher->cursor = replay_start(console, options->replay_bytes);
     watcher->writer_due = console->writer != NULL;
     /* An array of pointers is meant. NOLINTNEXTLINE(bugprone-sizeof-expression) */
     array_grow(console->watchers, console->watcher_count, console->watcher_room);

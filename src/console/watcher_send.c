@@ -7,6 +7,9 @@
  * cursor moves on as if it were sent; so the cursor is always at a frame's boundary, and a client
  * that is cut off still gets whole frames and a last notice.
  *
+ * A replay may begin before the ring: then it comes from the record, piece by piece, until it has
+ * caught up with the ring. Such a client holds nothing in the ring and is never cut off.
+ *
  * Notices and changes of state have a place in the stream, so that "stopped" comes after the last
  * output. They are few (the latest state, the latest writer, NOTICES_MAX notices), so a client that
  * does not read costs nothing more, whatever the others do. */
@@ -25,6 +28,7 @@
 
 #define FLUSH_FRAMES 16 /* frames in one system call */
 #define FLUSH_ROUNDS 4  /* then the others get their turn */
+#define OLD_SIZE     16384
 
 /**
  * put_frame() - Queue a control frame
@@ -132,6 +136,50 @@ static bool send_out(struct watcher *watcher)
 }
 
 /**
+ * next_span() - Output that is to be sent next
+ * @watcher:	Client
+ * @at:		Place, from the cursor on
+ * @old:	Room for OLD_SIZE bytes of the record
+ * @old_size:	How much of it is filled; from the cursor on
+ * @ret_data:	The span
+ *
+ * Return: its size, 0: there is no more in one go
+ */
+static size_t next_span(const struct watcher *watcher, uint64_t at, const uint8_t *old,
+                        size_t old_size, const uint8_t **ret_data)
+{
+    size_t from = (size_t)(at - watcher->cursor);
+
+    if (at >= watcher->console->ring.tail)
+        return old_size ? 0 : ring_span(&watcher->console->ring, at, ret_data);
+    *ret_data = old + from;
+    return old_size - from < CONSOLE_FRAME_MAX ? old_size - from : CONSOLE_FRAME_MAX;
+}
+
+/**
+ * read_old() - Read what is older than the ring
+ * @watcher:	Client
+ * @bytes:	Room for OLD_SIZE bytes
+ *
+ * Return: how much was read; 0: the cursor is in the ring
+ */
+static size_t read_old(struct watcher *watcher, uint8_t *bytes)
+{
+    const struct console *console = watcher->console;
+    uint64_t left = console->ring.tail - watcher->cursor;
+    ssize_t n;
+
+    if (watcher->cursor >= console->ring.tail)
+        return 0;
+    n = record_read(&console->record, watcher->cursor + console->record_shift, bytes,
+                    left < OLD_SIZE ? (size_t)left : OLD_SIZE);
+    if (n > 0)
+        return (size_t)n;
+    watcher->cursor = console->ring.tail;
+    return 0;
+}
+
+/**
  * send_output() - Send output from the ring, at most FLUSH_FRAMES spans
  * @watcher:	Client; its @out is empty
  * @stop:	Place to stop at
@@ -142,6 +190,8 @@ static bool send_output(struct watcher *watcher, uint64_t stop)
 {
     uint8_t heads[FLUSH_FRAMES][CONSOLE_FRAME_HEAD];
     size_t head_size = watcher->raw ? 0 : CONSOLE_FRAME_HEAD, count = 0, total = 0, left;
+    uint8_t old[OLD_SIZE];
+    size_t old_size = read_old(watcher, old);
     struct iovec parts[2 * FLUSH_FRAMES];
     struct msghdr message = {.msg_iov = parts};
     uint64_t at = watcher->cursor;
@@ -149,8 +199,10 @@ static bool send_output(struct watcher *watcher, uint64_t stop)
 
     for (; count < FLUSH_FRAMES && at < stop; count++) {
         const uint8_t *data;
-        size_t size = ring_span(&watcher->console->ring, at, &data);
+        size_t size = next_span(watcher, at, old, old_size, &data);
 
+        if (size == 0)
+            break;
         if (size > stop - at)
             size = (size_t)(stop - at);
         console_frame_head(heads[count], CONSOLE_FRAME_DATA, size);

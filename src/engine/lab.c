@@ -712,6 +712,8 @@ void lab_up(struct lab *lab, struct waiter *waiter, bool paused)
     if (r == 0)
         r = admit(lab, &err);
     if (r == 0)
+        r = consoles_open(lab, &err);
+    if (r == 0)
         r = start_fabric(lab, &err);
     if (r < 0) {
         error_move(&waiter->failure, &err);

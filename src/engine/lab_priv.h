@@ -15,6 +15,7 @@
 #include "base/process.h"
 #include "base/strbuf.h"
 #include "console/broker.h"
+#include "console/door.h"
 #include "engine/host.h"
 #include "engine/qmp.h"
 #include "netfabric/fabric.h"
@@ -65,9 +66,11 @@ struct node_run {
     sd_event_source *exit_source;
     bool is_child;                    /* spawned by this engine, so its status can be had */
     struct qmp *qmp;                  /* NULL until connected */
-    int serial_fds[NODE_SERIALS_MAX]; /* connected, waiting to be given to their consoles */
+    int serial_fds[NODE_SERIALS_MAX]; /* FIFOs, waiting to be given to their consoles */
     struct console *consoles[NODE_SERIALS_MAX];
     unsigned console_count;
+    struct console_door *sockets[NODE_SERIALS_MAX], *telnet[NODE_SERIALS_MAX]; /* or NULL */
+    uint16_t telnet_saved[NODE_SERIALS_MAX]; /* ports of an earlier engine, 0: none */
 
     bool launched;       /* QMP is past its handshake */
     bool timed_out;      /* its time to become ready is over */
@@ -210,7 +213,23 @@ void node_resume(struct node_run *node, enum node_state state);
 int node_start(struct node_run *node, struct error *err);
 /* node_wipe() - Forget the disks. */
 int node_wipe(struct node_run *node, struct error *err);
+/* node_record() - The file that QEMU writes a console to; @old: QEMU has been at it already. */
+int node_record(struct node_run *node, unsigned serial, bool old, struct error *err);
+/* node_console_fifo() - Open what leads to a serial port's keyboard, into serial_fds. */
+int node_console_fifo(struct node_run *node, unsigned serial, struct error *err);
+/* node_append_records() - QEMU is there and its guest not yet: let it append to the records. */
+int node_append_records(struct node_run *node, struct error *err);
 char *node_socket_path(const struct node_run *node, const char *suffix);
+
+/* ---- consoles.c: sockets and telnet ports of the consoles ---- */
+/* consoles_open() - Open them all; those that are open stay. */
+int consoles_open(struct lab *lab, struct error *err);
+/* consoles_adopt() - Before consoles_open(): the ports that @saved, a node of the state, has. */
+void consoles_adopt(struct node_run *node, json_t *saved);
+/* consoles_ports() - Telnet ports for the state, 0: none. */
+json_t *consoles_ports(const struct node_run *node);
+void consoles_close(struct node_run *node);
+char *consoles_socket_path(const struct node_run *node, unsigned serial);
 
 /* ---- carrier.c ---- */
 /* carrier_update() - Tell every running QEMU which of its NICs have carrier now. */

@@ -153,6 +153,7 @@ void node_done(struct node_run *node)
     if (!node->lab)
         return;
     drop_process(node);
+    consoles_close(node);
     for (unsigned i = 0; i < node->console_count; i++)
         console_free(node->consoles[i]);
     if (node->has_ready)
@@ -427,6 +428,7 @@ void node_go(struct node_run *node)
  */
 static void on_qmp_ready(void *data)
 {
+    _cleanup_error_ struct error err = ERROR_INIT;
     struct node_run *node = data;
 
     node->launched = true;
@@ -436,6 +438,12 @@ static void on_qmp_ready(void *data)
     }
     if (node->state != NODE_STARTING) {
         carrier_update(node->lab); /* found again after the engine had died */
+        return;
+    }
+    if (node_append_records(node, &err) < 0) {
+        log_error("%s: %s", node->spec->name, error_message(&err));
+        lab_event(node->lab, "node", node->spec->name, "%s", error_message(&err));
+        (void)pidfd_signal(node->pidfd, SIGKILL); /* rather than write over its record */
         return;
     }
     if (node->paused) {
@@ -499,7 +507,7 @@ int node_watch(struct node_run *node, int pidfd, int qmp_fd, struct error *err)
     /* What QEMU said last is read before its end is acted upon. */
     (void)sd_event_source_set_priority(node->exit_source, SD_EVENT_PRIORITY_NORMAL + 10);
     for (unsigned i = 0; i < node->console_count; i++) {
-        r = console_open(node->consoles[i], steal_fd(&node->serial_fds[i]), err);
+        r = console_follow(node->consoles[i], steal_fd(&node->serial_fds[i]), err);
         if (r < 0)
             return r;
     }

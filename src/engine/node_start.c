@@ -2,15 +2,20 @@
 
 /* From a queued node to a QEMU process: disks, taps, sockets, spawn.
  *
- * The engine makes the listening sockets of QMP and of the serial ports itself, connects to them
- * and hands the listening ends to QEMU. So there is nothing to wait for or to poll: the connections
- * stand before QEMU runs, no boot byte can be missed, and the paths stay for a later engine to
- * connect to. */
+ * The engine makes the listening socket of QMP itself, connects to it and hands the listening end
+ * to QEMU. So there is nothing to wait for or to poll: the connection stands before QEMU runs, and
+ * the path stays for a later engine to connect to. A serial port is a file and a FIFO, which wait
+ * for nobody (src/console/follow.c). QEMU opens the file without O_APPEND and would write over what
+ * earlier runs said: node_append_records() sets the flag on QEMU's own descriptor, before the guest
+ * runs. */
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -19,6 +24,15 @@
 #include "base/spawn.h"
 #include "engine/lab_priv.h"
 #include "engine/qemu_argv.h"
+
+int node_record(struct node_run *node, unsigned serial, bool old, struct error *err)
+{
+    _cleanup_free_ char *path = xasprintf("%s/console-%u.log", node->dir, serial);
+
+    return console_record(
+        node->consoles[serial], path,
+        node->spec->record_bytes ? node->spec->record_bytes : CONSOLE_RECORD_DEFAULT, old, err);
+}
 
 char *node_socket_path(const struct node_run *node, const char *suffix)
 {
@@ -153,6 +167,45 @@ static int make_socket_pair(const char *path, int *ret_listen, int *ret_fd, stru
     return 0;
 }
 
+int node_console_fifo(struct node_run *node, unsigned serial, struct error *err)
+{
+    _cleanup_free_ char *suffix = xasprintf("%u.in", serial),
+                        *path = node_socket_path(node, suffix);
+    int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+
+    node->serial_fds[serial] = fd;
+    return fd < 0 ? error_errno(err, errno, "%s", path) : 0;
+}
+
+/**
+ * make_console_files() - What QEMU opens for a serial port: a FIFO, and the name of the record
+ * @node:	Node
+ * @serial:	Which port
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int make_console_files(struct node_run *node, unsigned serial, struct error *err)
+{
+    _cleanup_free_ char *in =
+        xasprintf("%s/%s.%u.in", node->lab->run_dir, node->spec->name, serial);
+    _cleanup_free_ char *out =
+        xasprintf("%s/%s.%u.out", node->lab->run_dir, node->spec->name, serial);
+    _cleanup_free_ char *log = xasprintf("%s/console-%u.log", node->dir, serial);
+    int r = node_record(node, serial, false, err);
+
+    if (r < 0)
+        return r;
+    /* New ones: what was typed before and never read is not for this guest. */
+    (void)unlink(in);
+    (void)unlink(out);
+    if (mkfifo(in, 0600) < 0)
+        return error_errno(err, errno, "%s", in);
+    if (symlink(log, out) < 0)
+        return error_errno(err, errno, "%s", out);
+    return node_console_fifo(node, serial, err);
+}
+
 /* Descriptors on their way to QEMU; all closed here once it has them. */
 struct handover {
     struct spawn_fd *fds;
@@ -199,7 +252,7 @@ static int gather_fds(struct node_run *node, struct handover *handover, int *ret
     _cleanup_free_ int *taps = xnew0(int, nics);
     int listen_fd, log_fd, r;
 
-    handover->fds = xnew0(struct spawn_fd, nics + NODE_SERIALS_MAX + 3);
+    handover->fds = xnew0(struct spawn_fd, nics + 3);
     log_fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (log_fd < 0)
         return error_errno(err, errno, "%s", log);
@@ -209,12 +262,9 @@ static int gather_fds(struct node_run *node, struct handover *handover, int *ret
         return r;
     handover_add(handover, listen_fd, QEMU_FD_QMP);
     for (unsigned i = 0; i < node->console_count; i++) {
-        _cleanup_free_ char *suffix = xasprintf("%u", i), *serial = node_socket_path(node, suffix);
-
-        r = make_socket_pair(serial, &listen_fd, &node->serial_fds[i], err);
+        r = make_console_files(node, i, err);
         if (r < 0)
             return r;
-        handover_add(handover, listen_fd, QEMU_FD_SERIAL + (int)i);
     }
     if (nics == 0)
         return 0;
@@ -253,6 +303,7 @@ static int spawn_qemu(struct node_run *node, struct error *err)
         /* An emulated KVM has registers of the host's CPU that it cannot set. */
         .host_cpu = node->lab->host.kvm_hardware,
         .node_dir = node->dir,
+        .run_dir = node->lab->run_dir,
     });
     r = spawn(&(struct spawn_options){.argv = (const char *const *)argv,
                                       .fds = handover.fds,
@@ -297,4 +348,59 @@ int node_wipe(struct node_run *node, struct error *err)
             return error_errno(err, errno, "node '%s': remove %s", node->spec->name, path);
     }
     return 0;
+}
+
+/**
+ * append_one() - Make QEMU append to a file that it has open
+ * @node:	Node
+ * @path:	File
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int append_one(const struct node_run *node, const char *path, struct error *err)
+{
+    _cleanup_free_ char *dir_path = xasprintf("/proc/%d/fd", node->process.pid);
+    _cleanup_closedir_ DIR *dir = opendir(dir_path);
+    struct stat wanted, there;
+    struct dirent *item;
+
+    if (!dir || stat(path, &wanted) < 0)
+        return error_errno(err, errno, "%s", dir ? path : dir_path);
+    while ((item = readdir(dir))) {
+        _cleanup_close_ int fd = -1;
+        int flags;
+
+        if (fstatat(dirfd(dir), item->d_name, &there, 0) < 0 || there.st_ino != wanted.st_ino ||
+            there.st_dev != wanted.st_dev)
+            continue;
+        fd = (int)syscall(SYS_pidfd_getfd, node->pidfd, atoi(item->d_name), 0);
+        /* The flag belongs to the open file, which both descriptors share. */
+        if (fd < 0 || (flags = fcntl(fd, F_GETFL)) < 0 || fcntl(fd, F_SETFL, flags | O_APPEND) < 0)
+            return error_errno(err, errno, "make QEMU append to %s", path);
+        return 0;
+    }
+    return error_set(err, ENOENT, "QEMU has not opened %s", path);
+}
+
+int node_append_records(struct node_run *node, struct error *err)
+{
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < node->console_count; i++) {
+        _cleanup_free_ char *log = xasprintf("%s/console-%u.log", node->dir, i);
+        struct stat st;
+
+        r = append_one(node, log, err);
+        /* A new record needs no help: QEMU is the only one to write. */
+        if (r < 0 && stat(log, &st) == 0 && st.st_size == 0) {
+            error_done(err);
+            r = 0;
+        }
+    }
+    if (r < 0)
+        error_hint(err, "a process may not look into its own children here (see "
+                        "/proc/sys/kernel/yama/ptrace_scope); run as root, or remove the old "
+                        "console records before each start");
+    return r;
 }

@@ -312,18 +312,18 @@ static void add_nics(struct argv *argv, const struct qemu_request *request, cons
  */
 static void add_serials(struct argv *argv, const struct qemu_request *request)
 {
-    _cleanup_free_ char *dir = comma(request->node_dir);
+    _cleanup_free_ char *dir = comma(request->run_dir ? request->run_dir : request->node_dir);
+    const char *name = request->topology->nodes[request->node].name;
 
     add(argv, "-chardev");
     add(argv, "socket,id=qmp,fd=%d,server=on,wait=off", QEMU_FD_QMP);
     add(argv, "-mon");
     add(argv, "chardev=qmp,mode=control");
     for (unsigned i = 0; i < request->appliance->serials; i++) {
-        /* QEMU writes the record itself, so it is whole even while no engine runs. */
+        /* NODE.0.out is the record and NODE.0.in a FIFO: QEMU writes the one itself, so it is whole
+         * even while no engine runs (src/console/follow.c). */
         add(argv, "-chardev");
-        add(argv,
-            "socket,id=serial%u,fd=%u,server=on,wait=off,logfile=%s/console-%u.log,logappend=on", i,
-            QEMU_FD_SERIAL + i, dir, i);
+        add(argv, "pipe,id=serial%u,path=%s/%s.%u", i, dir, name, i);
         add(argv, "-serial");
         add(argv, "chardev:serial%u", i);
     }

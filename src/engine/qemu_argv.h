@@ -16,9 +16,8 @@
 #include "topology/model.h"
 
 /* Numbers of the descriptors that QEMU inherits: listening sockets and taps. */
-#define QEMU_FD_QMP    3
-#define QEMU_FD_SERIAL 4
-#define QEMU_FD_TAP    10
+#define QEMU_FD_QMP 3
+#define QEMU_FD_TAP 10
 
 struct qemu_request {
     const struct topology *topology;
@@ -27,7 +26,8 @@ struct qemu_request {
     const struct appliance *appliance;
     enum accel accel;     /* ACCEL_KVM or ACCEL_TCG */
     bool host_cpu;        /* KVM with hardware: the host's CPU instead of the model */
-    const char *node_dir; /* kept folder of the node: disks, seed.tar, console logs */
+    const char *node_dir; /* kept folder of the node: disks, seed.tar */
+    const char *run_dir; /* where NODE.0.in and NODE.0.out are, its first console; NULL: node_dir */
 };
 
 /* qemu_argv() - NULL-terminated; free with qemu_argv_free(). */

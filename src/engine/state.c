@@ -17,7 +17,6 @@
 #include "engine/lab_priv.h"
 
 #define STATE_VERSION 1
-#define PRELOAD_BYTES 65536 /* of each console's log, for replay */
 
 int lab_state_save(struct lab *lab, struct error *err)
 {
@@ -32,12 +31,13 @@ int lab_state_save(struct lab *lab, struct error *err)
 
         (void)json_array_append_new(
             nodes,
-            json_pack("{s:s, s:i, s:i, s:I, s:s, s:I, s:I, s:I, s:b}", "name", node->spec->name,
-                      "state", (int)node->state, "pid", (int)node->process.pid, "start_time",
-                      (json_int_t)node->process.start_time, "accel",
+            json_pack("{s:s, s:i, s:i, s:I, s:s, s:I, s:I, s:I, s:b, s:o}", "name",
+                      node->spec->name, "state", (int)node->state, "pid", (int)node->process.pid,
+                      "start_time", (json_int_t)node->process.start_time, "accel",
                       node->accel == ACCEL_KVM ? "kvm" : "tcg", "started_ns",
                       (json_int_t)node->started_ns, "booted_ns", (json_int_t)node->booted_ns,
-                      "ready_ns", (json_int_t)node->ready_ns, "paused", node->paused));
+                      "ready_ns", (json_int_t)node->ready_ns, "paused", node->paused, "telnet",
+                      consoles_ports(node)));
     }
     state =
         json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:o, s:o, s:o, s:o}",
@@ -95,26 +95,6 @@ static int adopt_process(struct node_run *node, json_t *saved)
 }
 
 /**
- * preload_console() - Give a console what its guest printed before this engine
- * @node:	Node
- * @serial:	Which one
- */
-static void preload_console(struct node_run *node, unsigned serial)
-{
-    _cleanup_free_ char *path = xasprintf("%s/console-%u.log", node->dir, serial);
-    _cleanup_free_ char *data = xmalloc0(PRELOAD_BYTES, 1);
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-    off_t end = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
-    ssize_t n;
-
-    if (end <= 0)
-        return;
-    n = pread(fd, data, PRELOAD_BYTES, end > PRELOAD_BYTES ? end - PRELOAD_BYTES : 0);
-    if (n > 0)
-        console_preload(node->consoles[serial], data, (size_t)n);
-}
-
-/**
  * adopt_node() - Take one node over
  * @node:	Node
  * @saved:	What the state file says of it
@@ -141,13 +121,12 @@ static int adopt_node(struct node_run *node, json_t *saved, struct error *err)
         return 0;
     }
     for (unsigned i = 0; i < node->console_count; i++) {
-        _cleanup_free_ char *suffix = xasprintf("%u", i), *serial = node_socket_path(node, suffix);
-
-        preload_console(node, i);
-        node->serial_fds[i] = socket_connect(serial, SOCK_STREAM, err);
-        if (node->serial_fds[i] < 0) {
+        r = node_record(node, i, true, err);
+        if (r == 0)
+            r = node_console_fifo(node, i, err);
+        if (r < 0) {
             cleanup_close(&pidfd);
-            return node->serial_fds[i];
+            return r;
         }
     }
     node->accel = strcmp(json_string_value(json_object_get(saved, "accel")) ?: "", "kvm") == 0
@@ -207,6 +186,14 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
     uplinks_adopt(lab, json_object_get(state, "uplinks"));
     captures_adopt(lab, json_object_get(state, "captures"));
     captures_keep_start(lab);
+    for (size_t i = 0; i < lab->topology->node_count; i++)
+        consoles_adopt(&lab->nodes[i],
+                       saved_item(json_object_get(state, "nodes"), lab->topology->nodes[i].name));
+    /* A port that was taken meanwhile is no reason to give the lab up. */
+    if (consoles_open(lab, err) < 0) {
+        log_warning("%s", error_message(err));
+        error_done(err);
+    }
     for (size_t i = 0; i < lab->topology->node_count; i++) {
         json_t *saved = saved_item(json_object_get(state, "nodes"), lab->topology->nodes[i].name);
         int r = adopt_node(&lab->nodes[i], saved, err);

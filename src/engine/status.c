@@ -69,11 +69,13 @@ json_t *status_node(const struct node_run *node)
     }
     for (unsigned i = 0; i < node->console_count; i++) {
         _cleanup_free_ char *log = xasprintf("%s/console-%u.log", node->dir, i);
-        _cleanup_free_ char *suffix = xasprintf("%u", i), *socket = node_socket_path(node, suffix);
+        _cleanup_free_ char *socket = consoles_socket_path(node, i);
+        uint16_t telnet = node->telnet[i] ? console_door_port(node->telnet[i]) : 0;
 
-        (void)json_array_append_new(consoles, json_pack("{s:i, s:s, s:s, s:i}", "serial", (int)i,
-                                                        "log", log, "socket", socket, "clients",
-                                                        (int)console_clients(node->consoles[i])));
+        (void)json_array_append_new(
+            consoles, json_pack("{s:i, s:s, s:s, s:o, s:i}", "serial", (int)i, "log", log, "socket",
+                                socket, "telnet", telnet ? json_integer(telnet) : json_null(),
+                                "clients", (int)console_clients(node->consoles[i])));
     }
     (void)host_accel(&node->lab->host, node->spec->accel, node->appliance->arch, &accel, &reason,
                      NULL);

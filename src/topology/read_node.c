@@ -23,6 +23,8 @@ enum { NODES_MAX = 4096, CPUS_MAX = 255, NICS_MAX = 256 };
 
 #define MEMORY_MIN   ((uint64_t)1 << 20)
 #define MEMORY_MAX   ((uint64_t)16 << 40)
+#define RECORD_MIN   ((uint64_t)64 << 10)
+#define RECORD_MAX   ((uint64_t)1 << 40)
 #define READY_MIN_NS 1000000000ull
 #define READY_MAX_NS (24 * 3600 * 1000000000ull)
 
@@ -42,6 +44,11 @@ static YAML_READER(read_config);
 
 static const struct yaml_key console_keys[] = {
     {.name = "telnet", .read = read_telnet, .least = 1, .most = 65535},
+    {.name = "record",
+     .read = yaml_read_size,
+     .offset = offsetof(struct node, record_bytes),
+     .least = RECORD_MIN,
+     .most = RECORD_MAX},
 };
 
 const struct yaml_keys topology_console_keys = {"console", console_keys, ARRAY_SIZE(console_keys)};

@@ -137,6 +137,27 @@ static int log_path(const struct invocation *invocation, char **ret_path, struct
 }
 
 /**
+ * log_begin() - Where what is kept of a record begins
+ * @fd:		Record
+ *
+ * What is too old was given back to the disk and left a hole; the line that it cuts is left out.
+ *
+ * Return: offset
+ */
+static off_t log_begin(int fd)
+{
+    off_t begin = lseek(fd, 0, SEEK_DATA);
+    char chunk[LINE_MAX_], *end;
+    ssize_t n;
+
+    if (begin <= 0)
+        return 0;
+    n = pread(fd, chunk, sizeof(chunk), begin);
+    end = n > 0 ? memchr(chunk, '\n', (size_t)n) : NULL;
+    return begin + (end ? end + 1 - chunk : 0);
+}
+
+/**
  * seek_last_lines() - Skip to the last lines
  * @view:	View; its offset is set
  * @lines:	How many
@@ -149,8 +170,9 @@ static void seek_last_lines(struct log_view *view, long lines)
 
     if (fstat(view->fd, &st) < 0)
         return;
-    for (end = st.st_size; end > 0;) {
-        size_t part = end > (off_t)sizeof(chunk) ? sizeof(chunk) : (size_t)end;
+    for (end = st.st_size; end > view->offset;) {
+        off_t left = end - view->offset;
+        size_t part = left > (off_t)sizeof(chunk) ? sizeof(chunk) : (size_t)left;
         ssize_t n = pread(view->fd, chunk, part, end - (off_t)part);
 
         if (n != (ssize_t)part)
@@ -167,7 +189,6 @@ static void seek_last_lines(struct log_view *view, long lines)
         }
         end -= (off_t)part;
     }
-    view->offset = 0;
 }
 
 /**
@@ -306,6 +327,7 @@ static int run_log(struct invocation *invocation, struct error *err)
         return error_errno(err, errno, "%s", path);
     view.fd = fd;
     view.clean = isatty(STDOUT_FILENO) && !invocation_flag(invocation, "raw");
+    view.offset = log_begin(fd);
     if (lines > 0)
         seek_last_lines(&view, lines);
     r = show_new(&view, err);

@@ -16,6 +16,30 @@
 
 #define STATUS_PATIENCE_MS 2000
 
+/**
+ * print_telnet() - Where telnet clients find consoles
+ * @nodes:	Nodes of a status document
+ */
+static void print_telnet(json_t *nodes)
+{
+    json_t *node, *console;
+    size_t i, j;
+
+    json_array_foreach (nodes, i, node) {
+        json_array_foreach (json_object_get(node, "consoles"), j, console) {
+            json_int_t port = json_integer_value(json_object_get(console, "telnet"));
+            json_int_t serial = json_integer_value(json_object_get(console, "serial"));
+
+            if (port <= 0)
+                continue;
+            (void)printf("%s", json_text(node, "name"));
+            if (serial > 0)
+                (void)printf(":%" JSON_INTEGER_FORMAT, serial);
+            (void)printf(": telnet 127.0.0.1 %" JSON_INTEGER_FORMAT "\n", port);
+        }
+    }
+}
+
 void print_nodes(json_t *nodes)
 {
     struct table table = {.columns = 7};
@@ -41,6 +65,7 @@ void print_nodes(json_t *nodes)
         table_add(&table, *reason ? reason : json_text(node, "line"));
     }
     table_print(&table, 2);
+    print_telnet(nodes);
 }
 
 /**
