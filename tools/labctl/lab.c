@@ -369,10 +369,20 @@ int lab_status(const struct invocation *invocation, const char *name, json_t **r
     _cleanup_free_ char *picked = NULL;
     int r = lab_pick(invocation, name, &picked, err);
 
-    if (r == 0)
+    for (int tries = 0; r == 0 && tries < 2; tries++) {
+        rpc_client_free(client);
+        client = NULL;
         r = lab_connect(picked, &client, err);
-    if (r == 0)
-        r = rpc_invoke(client, "lab.status", NULL, ret_status, err);
+        if (r == 0)
+            r = rpc_invoke(client, "lab.status", NULL, ret_status, err);
+        if (r != -ECONNRESET && r != -EPIPE)
+            break;
+        /* It was killed just now and its socket was not gone yet; asking changes nothing. */
+        if (tries == 0) {
+            error_done(err);
+            r = 0;
+        }
+    }
     return r;
 }
 
