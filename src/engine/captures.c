@@ -51,6 +51,7 @@ void capture_run_free(struct capture_run *run)
     free(run->file);
     free(run->filter);
     free(run->side);
+    free(run->kept);
     free(run->error);
     free(run);
 }
@@ -242,8 +243,13 @@ static void worker_ended(struct capture_run *run)
                   run->error ? run->error : "");
     else if (run->error)
         log_warning("the last stretch of traffic is not kept any more: %s", run->error);
-    if (!run->file)
+    if (!run->file) {
+        bool renew = run->renew;
+
         remove_run(run);
+        if (renew)
+            captures_keep_start(lab);
+    }
 }
 
 /**
@@ -520,8 +526,10 @@ void captures_stop_all(struct lab *lab)
 {
     for (size_t i = 0; i < lab->capture_count; i++)
         captures_stop(lab->captures[i]);
-    if (lab->keeper)
+    if (lab->keeper) {
+        lab->keeper->renew = false;
         captures_stop(lab->keeper);
+    }
 }
 
 bool captures_all_ended(const struct lab *lab)
@@ -547,6 +555,8 @@ static json_t *run_state(const struct capture_run *run)
     (void)json_object_set_new(state, "pid", json_integer(run->process.pid));
     (void)json_object_set_new(state, "start_time",
                               json_integer((json_int_t)run->process.start_time));
+    if (run->kept)
+        (void)json_object_set_new(state, "kept", json_string(run->kept));
     return state;
 }
 
@@ -592,6 +602,7 @@ static void adopt_run(struct lab *lab, json_t *saved)
     run->filter = saved_text(saved, "filter");
     run->side = saved_text(saved, "side");
     run->error = saved_text(saved, "error");
+    run->kept = saved_text(saved, "kept");
     run->packets = (uint64_t)json_integer_value(json_object_get(saved, "packets"));
     run->bytes = (uint64_t)json_integer_value(json_object_get(saved, "bytes"));
     run->dropped = (uint64_t)json_integer_value(json_object_get(saved, "dropped"));

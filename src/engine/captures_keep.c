@@ -14,6 +14,37 @@
 #include "base/log.h"
 #include "engine/captures_priv.h"
 
+/**
+ * endpoints_text() - The endpoints of all the lab, to see whether they changed
+ * @where:	Endpoints
+ *
+ * Return: a word each; caller frees
+ */
+static char *endpoints_text(const struct capture_where *where)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+    for (size_t i = 0; i < where->count; i++)
+        strbuf_printf(&text, "%s=%s ", where->items[i].ifname, where->items[i].label);
+    return strbuf_steal(&text);
+}
+
+void captures_changed(struct lab *lab)
+{
+    _cleanup_free_ char *now = NULL;
+    struct capture_where where;
+
+    if (!lab->keeper || !lab->keeper->kept || lab->keeper->renew || lab->keeper->ended ||
+        lab->state == LAB_STOPPING || capture_where_resolve(lab, NULL, NULL, &where, NULL) < 0)
+        return;
+    now = endpoints_text(&where);
+    capture_where_done(&where);
+    if (strcmp(now, lab->keeper->kept) == 0)
+        return;
+    lab->keeper->renew = true;
+    captures_stop(lab->keeper);
+}
+
 void captures_keep_start(struct lab *lab)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
@@ -36,6 +67,7 @@ void captures_keep_start(struct lab *lab)
                               .keep_ns = lab->topology->capture_keep_ns,
                           },
                           NULL, 0, &err);
+    run->kept = endpoints_text(&where);
     capture_where_done(&where);
     if (r < 0) {
         log_warning("nothing is kept: %s", error_message(&err));

@@ -41,6 +41,8 @@ struct capture_run {
     struct capture_stop *stopping; /* capture.stop waiting for its end */
     struct capture_save *saves;    /* of the keeper */
     uint64_t next_save;
+    char *kept; /* of the keeper: its endpoints, as captures_keep.c writes them */
+    bool renew; /* of the keeper: another one follows it */
 };
 
 /* ---- captures.c: workers ---- */

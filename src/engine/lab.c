@@ -569,6 +569,7 @@ static int on_settled(sd_event_source *source, void *data)
 
     (void)source;
     lab_schedule(lab);
+    captures_changed(lab);
     if (lab->state != LAB_IDLE && lab->fabric) {
         _cleanup_error_ struct error err = ERROR_INIT;
 

@@ -297,6 +297,8 @@ void captures_note(struct lab *lab, const char *text);
  * up.
  */
 void captures_keep_start(struct lab *lab);
+/* captures_changed() - Ends may have come or gone; cheap. */
+void captures_changed(struct lab *lab);
 /* captures_state() - What captures_adopt() of a later engine needs. */
 json_t *captures_state(const struct lab *lab);
 void captures_adopt(struct lab *lab, json_t *saved);

@@ -220,6 +220,26 @@ start() {
 	expect_status 2 labctl capture start --side before
 }
 
+@test "a link that corrupts: what is broken is shown broken, and nothing else" {
+	needs_tshark
+	local sum corrupted bad
+	sum=$(seq 1 100000 | sha256sum | cut -d' ' -f1)
+	labctl link set wire corrupt=3%
+	start wire --side before --filter tcp -w "$T/whole.pcapng"
+	start wire --side after --filter tcp -w "$T/broken.pcapng"
+	on h1 'seq 1 100000 >/tmp/file; socat TCP-LISTEN:8001,reuseaddr OPEN:/tmp/file,rdonly &'
+	[[ $(on h2 'sleep 1; socat -u TCP:10.0.0.1:8001 - | sha256sum') == *"$sum"* ]]
+	labctl capture stop --all
+	corrupted=$(json '[.links[] | select(.name == "wire") | .wire[].corrupted] | add' link list)
+	labctl link clear wire
+	[ "$(fields "$T/whole.pcapng" -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE \
+		-e tcp.checksum.status -e ip.checksum.status | sort -u)" = "1	1" ]
+	bad=$(fields "$T/broken.pcapng" -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE \
+		-e tcp.checksum.status -e ip.checksum.status | grep -cvx '1	1')
+	echo "corrupted $corrupted, seen $bad"
+	[ "$bad" -gt 0 ] && [ "$bad" -le "$corrupted" ]
+}
+
 @test "ten readers with ten filters, each its own" {
 	local tap i pids=()
 	tap=$(tap a:eth0)
