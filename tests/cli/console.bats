@@ -124,3 +124,32 @@ detach() {
 	[ "$output" = 0 ]
 	[ -s "$T/out" ]
 }
+
+@test "the keyboard changes hands, and everyone is told" {
+	attach "$LABCTL" console a
+	wait_until 5 tm_shows 'type and I echo'
+	tm split-window -d "$LABCTL console --take --detach ^A a"
+	wait_until 5 tm_shows 'root.* has the keyboard|has the keyboard'
+	tm_type unheard
+	wait_until 5 tm_shows 'what you type goes nowhere'
+	tm send-keys -t 1 -l heard
+	wait_until 5 tm_shows '^heard'
+	tm send-keys -t 1 C-a g
+	wait_until 5 tm_shows 'everyone may type'
+	tm send-keys -l again
+	wait_until 5 tm_shows 'heardagain|^again'
+	tm send-keys -t 1 C-a d
+	wait_until 5 sh -c "'$LABCTL' topology status --json | jq -e '.nodes[0].consoles[0].clients == 1'"
+	detach
+	run labctl node log a
+	output_lacks unheard
+}
+
+@test "how much is replayed, and what is no key" {
+	run timeout 10 "$LABCTL" console --replay none a < <(sleep 0.5; printf x)
+	output_lacks 'type and I echo'
+	run timeout 10 "$LABCTL" console --replay lines a < <(sleep 0.5; printf y)
+	output_has 'type and I echo'
+	expect_status 2 labctl console --detach A a
+	expect_status 2 labctl console --replay much a
+}

@@ -105,3 +105,40 @@ assert_counted() {
 	[[ $output == "line "* ]]
 	cmp <(tail -c 50000 "$log") <(tail -c 50000 "$T/shown")
 }
+
+@test "the text of record: times, since when, plain text, and a cast for players" {
+	labctl topology up "$TOPOLOGIES/hello.yaml"
+	echo early | timeout 30 "$LABCTL" console a >/dev/null
+	local between
+	between=$(date '+%F %T')
+	sleep 1.1
+	printf 'lat\b\b\bnow \033[1mbold\033[0m\r' | timeout 30 "$LABCTL" console a >/dev/null
+	labctl node log --timestamps a >"$T/stamped"
+	grep -Eq '^20[0-9-]{8} [0-9:]{8}\.[0-9]{3} early' "$T/stamped"
+	# The stamps are those of the lines, in order.
+	cut -c 1-23 "$T/stamped" | sort -c
+	run labctl node log --since "$between" a
+	output_lacks early
+	output_has bold
+	run labctl node log --since 1h a
+	output_has early bold
+	run labctl node log --since 1ms a
+	[ -z "$output" ]
+	expect_status 2 labctl node log --since yesterdayish a
+	# Rendered: what was overwritten is gone, and no escape is left.
+	labctl node log --plain a >"$T/plain"
+	grep -qx 'now bold' "$T/plain"
+	run grep -c $'\033' "$T/plain"
+	[ "$output" = 0 ]
+	labctl node log --format asciicast a >"$T/cast"
+	python3 - "$T/cast" "$(log_of a)" <<-'EOT'
+	import json, sys
+	lines = [json.loads(line) for line in open(sys.argv[1])]
+	assert lines[0]["version"] == 2 and lines[0]["width"] > 0, lines[0]
+	times = [event[0] for event in lines[1:]]
+	assert times == sorted(times) and times[-1] > 1, times
+	assert all(event[1] == "o" for event in lines[1:])
+	assert "".join(event[2] for event in lines[1:]).encode() == open(sys.argv[2], "rb").read()
+	EOT
+	expect_status 2 labctl node log --format gif a
+}

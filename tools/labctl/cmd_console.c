@@ -3,9 +3,11 @@
 /* console NODE: ask the engine for the console and join the terminal to the connection. Without a
  * node: the only one there is, or a list to choose from. */
 
+#include <ctype.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -20,8 +22,13 @@
 
 static const struct option_spec console_options[] = {
     {"read-only", 'r', NULL, "only watch"},
-    {"exclusive", 'x', NULL, "nobody else may type meanwhile"},
-    {"replay", 0, "SIZE|all", "how much of what was before is shown (default 16K)"},
+    {"exclusive", 'x', NULL, "nobody else may type meanwhile; who had the keyboard is told"},
+    {"take", 0, NULL, "the same as --exclusive"},
+    {"replay", 0, "SIZE|lines|all|none",
+     "how much of what was before is shown (default 16K); lines: what fits the screen"},
+    {"detach", 0, "KEY",
+     "the key that leaves, as ^A: then d leaves, b sends a break, t and g take "
+     "and give the keyboard (default: Ctrl-] alone)"},
     {"log", 0, "FILE", "also write what the guest says to a file"},
     {0},
 };
@@ -43,6 +50,63 @@ static char *who_am_i(void)
 }
 
 /**
+ * parse_replay() - How much of the past is wanted
+ * @text:	Value of --replay, or NULL
+ * @ret_bytes:	Bytes, -1: all
+ * @err:	Error to fill
+ *
+ * Return: 0 or -EINVAL
+ */
+static int parse_replay(const char *text, int64_t *ret_bytes, struct error *err)
+{
+    struct winsize window = {.ws_row = 24, .ws_col = 80};
+    uint64_t bytes = REPLAY_DEFAULT;
+
+    if (text && strcmp(text, "lines") == 0) {
+        (void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &window);
+        bytes = (uint64_t)window.ws_row * window.ws_col;
+    } else if (text && strcmp(text, "none") == 0) {
+        bytes = 0;
+    } else if (text && strcmp(text, "all") != 0 && units_parse_size(text, &bytes, err) < 0) {
+        return error_prefix(err, "--replay (a size, or lines, all, none)");
+    }
+    *ret_bytes = (text && strcmp(text, "all") == 0) || bytes > INT64_MAX ? -1 : (int64_t)bytes;
+    return 0;
+}
+
+/**
+ * parse_key() - A control key as people write it: ^A, C-a, ctrl-a, ^]
+ * @text:	Value of --detach, or NULL
+ * @ret_key:	Its code
+ * @err:	Error to fill
+ *
+ * Return: 0 or -EINVAL
+ */
+static int parse_key(const char *text, int *ret_key, struct error *err)
+{
+    const char *key = text;
+    int code;
+
+    *ret_key = CONSOLE_DETACH_DEFAULT;
+    if (!text)
+        return 0;
+    if (*key == '^')
+        key += 1;
+    else if (strncasecmp(key, "C-", 2) == 0)
+        key += 2;
+    else if (strncasecmp(key, "ctrl-", 5) == 0)
+        key += 5;
+    code = toupper((unsigned char)*key);
+    if (key == text || !*key || key[1] || code < 'A' || code > '_') {
+        (void)error_input(err, "--detach: '%s' is no control key", text);
+        error_hint(err, "write it as ^A or C-a");
+        return -EINVAL;
+    }
+    *ret_key = code - '@';
+    return 0;
+}
+
+/**
  * attach() - Join a node's console
  * @invocation:	Invocation
  * @lab:	Lab
@@ -54,28 +118,24 @@ static char *who_am_i(void)
 static int attach(const struct invocation *invocation, const char *lab, const char *node,
                   struct error *err)
 {
-    const char *replay = invocation_value(invocation, "replay"), *mode = "shared";
+    const char *mode = "shared";
     _cleanup_client_ struct rpc_client *client = NULL;
     _cleanup_json_ json_t *result = NULL;
     _cleanup_free_ char *who = who_am_i(), *rest = NULL;
-    uint64_t bytes = REPLAY_DEFAULT;
+    int64_t bytes = 0;
     json_t *params;
     size_t size;
-    int fd, r = 0;
+    int fd, key = 0, r = parse_replay(invocation_value(invocation, "replay"), &bytes, err);
 
-    if (replay && strcmp(replay, "all") != 0)
-        r = units_parse_size(replay, &bytes, err);
+    if (r == 0)
+        r = parse_key(invocation_value(invocation, "detach"), &key, err);
     if (r < 0)
-        return error_prefix(err, "--replay");
+        return r;
     if (invocation_flag(invocation, "read-only"))
         mode = "read-only";
-    else if (invocation_flag(invocation, "exclusive"))
+    else if (invocation_flag(invocation, "exclusive") || invocation_flag(invocation, "take"))
         mode = "exclusive";
-    if (bytes > INT64_MAX || (replay && strcmp(replay, "all") == 0))
-        params = json_pack("{s:s, s:s, s:i}", "node", node, "mode", mode, "replay", -1);
-    else
-        params =
-            json_pack("{s:s, s:s, s:I}", "node", node, "mode", mode, "replay", (json_int_t)bytes);
+    params = json_pack("{s:s, s:s, s:I}", "node", node, "mode", mode, "replay", (json_int_t)bytes);
     if (!params)
         return error_input(err, "the node's name is not UTF-8 text");
     (void)json_object_set_new(params, "who", json_string(who));
@@ -91,7 +151,7 @@ static int attach(const struct invocation *invocation, const char *lab, const ch
     struct console_client options = {
         .node = node,
         .read_only = mode[0] == 'r',
-        .detach_key = CONSOLE_DETACH_DEFAULT,
+        .detach_key = key,
         .log_path = invocation_value(invocation, "log"),
         .rest = rest,
         .rest_size = size,
@@ -114,7 +174,8 @@ static int run_console(struct invocation *invocation, struct error *err)
     json_t *nodes;
     int r;
 
-    if (invocation_flag(invocation, "read-only") && invocation_flag(invocation, "exclusive"))
+    if (invocation_flag(invocation, "read-only") &&
+        (invocation_flag(invocation, "exclusive") || invocation_flag(invocation, "take")))
         return error_input(err, "--read-only and --exclusive exclude each other");
     r = lab_pick(invocation, NULL, &lab, err);
     if (r < 0)

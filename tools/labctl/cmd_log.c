@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -20,8 +21,12 @@
 #include "base/paths.h"
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "base/units.h"
+#include "console/lines.h"
+#include "console/times.h"
 #include "labctl/lab.h"
 #include "labctl/labctl.h"
+#include "labctl/log_cast.h"
 #include "labctl/output.h"
 #include "labctl/work.h"
 
@@ -33,12 +38,21 @@ struct log_view {
     bool clean;            /* escapes out, rest escaped */
     struct strbuf partial; /* clean: the unfinished line */
     size_t shown;          /* bytes of it already shown */
+    bool in_line;          /* not clean: the last byte shown did not end a line */
     off_t offset;          /* read so far */
+    off_t line;            /* where the unfinished line begins */
+    const char *path;
+    bool stamps;        /* the time before each line */
+    struct times times; /* index of the record */
 };
 
 static const struct option_spec log_options[] = {
     {"follow", 'f', NULL, "go on as the guest writes, until ^C"},
     {"lines", 'n', "N", "only the last N lines"},
+    {"since", 'S', "TIME", "only what came since: 10m, 14:30, 2026-01-31 14:30:05"},
+    {"timestamps", 't', NULL, "each line with the time at which it began"},
+    {"plain", 0, NULL, "also into a pipe: text, with escape sequences rendered away"},
+    {"format", 0, "asciicast", "as an asciicast (version 2), for players"},
     {"raw", 0, NULL, "also on a terminal: every byte as the guest sent it"},
     {"path", 0, NULL, "only say which file it is"},
     {0},
@@ -192,16 +206,74 @@ static void seek_last_lines(struct log_view *view, long lines)
 }
 
 /**
+ * show_stamp() - The time of the line that begins at view->line
+ * @view:	View
+ */
+static void show_stamp(struct log_view *view)
+{
+    uint64_t ns;
+    struct tm tm;
+    char text[32];
+    time_t seconds;
+
+    if (!view->stamps)
+        return;
+    if (times_next(&view->times, (uint64_t)view->line) == UINT64_MAX) {
+        /* The last entry that is known: there may be more by now. */
+        times_done(&view->times);
+        (void)times_load(view->path, &view->times, NULL);
+    }
+    ns = times_at(&view->times, (uint64_t)view->line);
+    seconds = (time_t)(ns / 1000000000);
+    if (ns && localtime_r(&seconds, &tm) && strftime(text, sizeof(text), "%F %T", &tm) > 0)
+        (void)printf("%s.%03u ", text, (unsigned)(ns / 1000000 % 1000));
+    else
+        (void)printf("%-23s ", "-");
+}
+
+/**
+ * add_line() - Take a part of a line that was too long for the line model
+ * @line:	Text
+ * @size:	Its size
+ * @cut:	Unused
+ * @data:	Buffer
+ */
+static void add_line(const char *line, size_t size, bool cut, void *data)
+{
+    (void)cut;
+    strbuf_append(data, line, size);
+}
+
+/**
+ * render() - A line as it would stand on a screen
+ * @view:	View with the line's bytes
+ *
+ * Return: text without sequences, caller frees
+ */
+static char *render(const struct log_view *view)
+{
+    struct strbuf text = STRBUF_INIT;
+    struct lines lines;
+
+    lines_init(&lines);
+    lines_feed(&lines, view->partial.data, view->partial.size, add_line, &text);
+    strbuf_puts(&text, lines_current(&lines));
+    lines_done(&lines);
+    return strbuf_steal(&text);
+}
+
+/**
  * show_partial() - Show what is new of the unfinished line
  * @view:	View
  * @finish:	The line is over
  */
 static void show_partial(struct log_view *view, bool finish)
 {
-    _cleanup_free_ char *copy =
-        xmemdup(view->partial.data ? view->partial.data : "", view->partial.size + 1);
-    size_t size = text_strip_terminal(copy, view->partial.size);
+    _cleanup_free_ char *copy = render(view);
+    size_t size = strlen(copy);
 
+    if (view->shown == 0 && (size > 0 || finish))
+        show_stamp(view);
     if (size > view->shown)
         print_text(copy + view->shown, size - view->shown);
     view->shown = size;
@@ -220,7 +292,9 @@ static void show_partial(struct log_view *view, bool finish)
  */
 static void show_bytes(struct log_view *view, const char *data, size_t size)
 {
-    if (!view->clean) {
+    off_t at = view->offset;
+
+    if (!view->clean && !view->stamps) {
         (void)fwrite(data, 1, size, stdout);
         return;
     }
@@ -228,10 +302,24 @@ static void show_bytes(struct log_view *view, const char *data, size_t size)
         const char *end = memchr(data, '\n', size);
         size_t part = end ? (size_t)(end - data) : size;
 
+        if (view->clean ? view->partial.size == 0 : !view->in_line)
+            view->line = at;
+        if (!view->clean) {
+            part += end ? 1 : 0;
+            if (!view->in_line)
+                show_stamp(view);
+            (void)fwrite(data, 1, part, stdout);
+            view->in_line = !end;
+            at += (off_t)part;
+            data += part;
+            size -= part;
+            continue;
+        }
         strbuf_append(&view->partial, data, part);
         if (end || view->partial.size > LINE_MAX_)
             show_partial(view, true);
         part += end ? 1 : 0;
+        at += (off_t)part;
         data += part;
         size -= part;
     }
@@ -303,14 +391,95 @@ static int follow(struct log_view *view, const char *path, struct error *err)
     return r;
 }
 
+/**
+ * parse_since() - When --since means
+ * @text:	How long ago, or a time of day, or date and time
+ * @ret_ns:	Nanoseconds since 1970
+ * @err:	Error to fill
+ *
+ * Return: 0 or -EINVAL
+ */
+static int parse_since(const char *text, uint64_t *ret_ns, struct error *err)
+{
+    static const char *const formats[] = {
+        "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d",          "%H:%M:%S",          "%H:%M"};
+    uint64_t ago = 0;
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (units_parse_duration(text, &ago, NULL) == 0) {
+        uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+
+        *ret_ns = ago < now_ns ? now_ns - ago : 0;
+        return 0;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+        struct tm tm;
+        const char *end;
+        time_t seconds;
+
+        (void)localtime_r(&now.tv_sec, &tm);
+        tm.tm_sec = 0;
+        if (!strstr(formats[i], "%H"))
+            tm.tm_hour = tm.tm_min = 0;
+        tm.tm_isdst = -1;
+        end = strptime(text, formats[i], &tm);
+        seconds = end && !*end ? mktime(&tm) : -1;
+        if (seconds < 0)
+            continue;
+        *ret_ns = (uint64_t)seconds * 1000000000;
+        return 0;
+    }
+    (void)error_input(err, "--since: '%s' is no time", text);
+    error_hint(err, "how long ago (10m, 2h), a time of today (14:30), or 2026-01-31 14:30:05");
+    return -EINVAL;
+}
+
+/**
+ * apply_times() - What --since and --timestamps need
+ * @invocation:	Invocation
+ * @view:	View, its file open
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int apply_times(const struct invocation *invocation, struct log_view *view,
+                       struct error *err)
+{
+    const char *since = invocation_value(invocation, "since");
+    uint64_t ns = 0, offset;
+    struct stat st;
+    int r = since ? parse_since(since, &ns, err) : 0;
+
+    if (r < 0)
+        return r;
+    r = times_load(view->path, &view->times, err);
+    if (r == -ENOENT && !since) {
+        error_done(err);
+        r = 0; /* recorded without times: there are none to show */
+    }
+    if (r < 0 || !since)
+        return r;
+    offset = times_since(&view->times, ns);
+    if (offset == UINT64_MAX && fstat(view->fd, &st) == 0)
+        offset = (uint64_t)st.st_size;
+    if ((off_t)offset > view->offset)
+        view->offset = (off_t)offset;
+    return 0;
+}
+
 static int run_log(struct invocation *invocation, struct error *err)
 {
+    const char *format = invocation_value(invocation, "format");
     _cleanup_free_ char *path = NULL;
     _cleanup_close_ int fd = -1;
     struct log_view view = {0};
     long lines = 0;
     int r = invocation_integer(invocation, "lines", 1, 100000000, &lines, err);
 
+    if (r == 0 && format && strcmp(format, "asciicast") != 0)
+        r = error_input(err, "--format: '%s' is not known; there is asciicast", format);
     if (r == 0)
         r = log_path(invocation, &path, err);
     if (r < 0 || !path)
@@ -326,16 +495,27 @@ static int run_log(struct invocation *invocation, struct error *err)
     if (fd < 0)
         return error_errno(err, errno, "%s", path);
     view.fd = fd;
-    view.clean = isatty(STDOUT_FILENO) && !invocation_flag(invocation, "raw");
+    view.path = path;
+    view.clean = (isatty(STDOUT_FILENO) || invocation_flag(invocation, "plain")) &&
+                 !invocation_flag(invocation, "raw");
+    view.stamps = invocation_flag(invocation, "timestamps");
     view.offset = log_begin(fd);
+    if (view.stamps || format || invocation_value(invocation, "since"))
+        r = apply_times(invocation, &view, err);
+    if (r < 0) {
+        times_done(&view.times);
+        return r;
+    }
     if (lines > 0)
         seek_last_lines(&view, lines);
-    r = show_new(&view, err);
-    if (r == 0 && invocation_flag(invocation, "follow"))
+    r = format ? log_cast(fd, view.offset, &view.times, invocation->words[0], err)
+               : show_new(&view, err);
+    if (r == 0 && !format && invocation_flag(invocation, "follow"))
         r = follow(&view, path, err);
     if (view.partial.size > 0)
         show_partial(&view, true);
     strbuf_done(&view.partial);
+    times_done(&view.times);
     return r;
 }
 
