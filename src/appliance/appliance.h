@@ -13,36 +13,100 @@
 
 struct yaml_keys;
 
-enum disk_bus { DISK_VIRTIO, DISK_IDE, DISK_SATA, DISK_SCSI, DISK_FLOPPY };
+enum disk_bus { DISK_VIRTIO, DISK_IDE, DISK_SATA, DISK_SCSI, DISK_NVME, DISK_FLOPPY };
 enum disk_mode { DISK_READONLY, DISK_COPY, DISK_OVERLAY };
+enum disk_kind { DISK_HARD, DISK_CDROM };
 enum seed_method { SEED_NONE, SEED_TAR };
 enum stop_method { STOP_ACPI, STOP_QUIT, STOP_CONSOLE };
+enum firmware_type { FIRMWARE_BIOS, FIRMWARE_UEFI };
+enum display_type { DISPLAY_NONE, DISPLAY_VNC };
+
+/* What QEMU can give at most: PCI slots for NICs, see engine/qemu_argv.h. */
+#define APPLIANCE_NICS_MAX  30
+#define APPLIANCE_DISKS_MAX 16
+
+/* A place on a bus that the definition leaves to its order. */
+#define DISK_UNIT_NEXT 0xffffu
 
 struct appliance_disk {
-    char *file; /* absolute path of the base */
+    char *file;         /* absolute path of the base; NULL: an empty disk of @size */
+    const char *format; /* QEMU's driver for @file, as probed; "raw" while there is none */
     enum disk_bus bus;
     enum disk_mode mode;
+    enum disk_kind kind;
+    uint64_t size; /* bytes at least; 0: as large as @file */
+    unsigned unit; /* its place among the disks of its bus */
+};
+
+/* A file that an image needs, and how to know it. It may be missing. */
+struct appliance_file {
+    char *name;     /* in the image's folder */
+    char *md5;      /* 32 hexadecimal digits, or NULL */
+    uint64_t bytes; /* 0: not known */
+    char *url;      /* where people get it, or NULL */
+    bool missing;
+};
+
+/* What one NIC has of its own. */
+struct appliance_port {
+    unsigned nic;
+    char *name;  /* or NULL */
+    char *model; /* or NULL */
+};
+
+struct text_list {
+    char **items;
+    size_t count;
+};
+
+struct fw_cfg_item {
+    char *name; /* "opt/…" */
+    char *text; /* %h, %l and %u stand for node, lab and the node's UUID */
 };
 
 struct appliance {
     char *name;
     char *description;
-    char *dir;  /* real folder (symlinks resolved) that the files are in */
-    char *arch; /* qemu-system-ARCH */
+    char *license; /* a note on who may use it, or NULL */
+    char *dir;     /* real folder (symlinks resolved) that the files are in */
+    char *arch;    /* qemu-system-ARCH */
     char *machine;
-    char *cpu_model; /* under TCG */
+    struct text_list machine_properties; /* "smbios-entry-point-type=32" */
+    char *cpu_model;                     /* under TCG */
+    char *cpu_kvm;                       /* under KVM with hardware; NULL: the host's */
     unsigned cpus;
+    enum accel accel; /* of nodes that say nothing */
     uint64_t memory_bytes, memory_least;
+    enum firmware_type firmware;
+    char *firmware_file;            /* absolute path of a firmware of its own, or NULL */
+    bool tpm;                       /* a TPM 2.0, by swtpm */
     char *kernel, *initrd, *append; /* absolute paths; NULL: boots from its disks */
+    char *boot_order; /* letters: c disks, d CD-ROMs, n network; NULL: disks in their order */
     struct appliance_disk *disks;
     size_t disk_count;
+    char *scsi_model; /* controller of the SCSI disks */
+    struct appliance_file *files;
+    size_t file_count;
     enum seed_method seed;
     enum disk_bus seed_bus;
     char *nic_model; /* QEMU device name */
     unsigned nic_count, nic_max;
-    char *nic_name;   /* format with {0}: "eth{0}" */
+    char *nic_name;       /* format: "eth{0}"; ports.c tells what may be in it */
+    char *nic_first;      /* name of NIC 0, which then does not count, or NULL */
+    unsigned nic_segment; /* ports in a segment, 0: none */
+    struct appliance_port *ports;
+    size_t port_count;
     unsigned serials; /* 1 to 4 */
-    char *ready;      /* ERE on a console line, NULL: running is ready */
+    enum display_type display;
+    char *vga;   /* std, cirrus, vmware, virtio; NULL: none */
+    bool tablet; /* a USB tablet, whose pointer is where the viewer's is */
+    bool rtc_localtime;
+    struct text_list smbios; /* "type=1,product=KVM" */
+    struct fw_cfg_item *fw_cfg;
+    size_t fw_cfg_count;
+    struct text_list options; /* "-no-hpet", "-device virtio-rng-pci" */
+    char *user, *password;    /* what people log in with, or NULL */
+    char *ready;              /* ERE on a console line, NULL: running is ready */
     uint64_t ready_timeout_ns;
     char *exec_prompt, *exec_error, *exec_status; /* NULL: none */
     enum stop_method stop;
@@ -71,6 +135,14 @@ static inline void cleanup_appliance(struct appliance **appliance)
 const struct yaml_keys *const *appliance_map_types(size_t *ret_count);
 /* appliance_mtu_max() - Largest MTU that a NIC model can do. */
 unsigned appliance_mtu_max(const struct appliance *appliance);
+
+/* appliance_nic_model() - QEMU device of NIC @nic. */
+const char *appliance_nic_model(const struct appliance *appliance, unsigned nic);
+/* appliance_missing() - Number of files that it needs and that are not there. */
+size_t appliance_missing(const struct appliance *appliance);
+/* appliance_disk_bus_word(), appliance_disk_mode_word() - As in a definition. */
+const char *appliance_disk_bus_word(enum disk_bus bus);
+const char *appliance_disk_mode_word(enum disk_mode mode);
 
 /* appliance_port_name() - Name of NIC @nic ("eth0"). Caller frees. */
 char *appliance_port_name(const struct appliance *appliance, unsigned nic);

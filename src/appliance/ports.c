@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /* Names of ports. The index of the NIC is the key, the name a label that the appliance's vendor
- * prints: a format in which {0} stands for the index and {{ and }} for the braces themselves.
+ * prints; two NICs may even have the same one. A name comes from a format whose placeholders are
+ * counters: {0} and {port0} count ports within a segment, {1} and {segment0} segments, {portN} and
+ * {segmentN} the same plus N, {adapter} NICs; {{ and }} are the braces themselves, and ":02" in a
+ * placeholder pads with zeros. The first NIC may have a name of its own, and then does not count.
  * ethN means NIC N of every appliance, unless its own format gives that name to another one. */
 
 #include <stdlib.h>
@@ -16,63 +19,189 @@
 
 enum { FORMAT_MAX = 64, ETH_MAX = 4096 };
 
+struct counters {
+    unsigned nic, port, segment;
+};
+
 /**
- * format_name() - Put a NIC's number into a format
+ * placeholder_value() - What a placeholder stands for
+ * @word:	Text between the braces, up to a colon
+ * @size:	Its length
+ * @at:		Counters
+ * @ret_value:	Number
+ *
+ * Return: true if there is such a placeholder
+ */
+static bool placeholder_value(const char *word, size_t size, const struct counters *at,
+                              unsigned *ret_value)
+{
+    char digit = size ? word[size - 1] : 0;
+    unsigned add = (unsigned)(digit - '0');
+
+    if (size == 1 && digit == '0')
+        *ret_value = at->port;
+    else if (size == 1 && digit == '1')
+        *ret_value = at->segment;
+    else if (size == 7 && memcmp(word, "adapter", 7) == 0)
+        *ret_value = at->nic;
+    else if (size == 5 && memcmp(word, "port", 4) == 0 && digit >= '0' && digit <= '8')
+        *ret_value = at->port + add;
+    else if (size == 8 && memcmp(word, "segment", 7) == 0 && digit >= '0' && digit <= '8')
+        *ret_value = at->segment + add;
+    else
+        return false;
+    return true;
+}
+
+/**
+ * put_placeholder() - Write what a placeholder stands for
+ * @name:	Name so far
+ * @text:	Text between the braces
+ * @size:	Its length
+ * @at:		Counters
+ *
+ * Return: true if it is one
+ */
+static bool put_placeholder(struct strbuf *name, const char *text, size_t size,
+                            const struct counters *at)
+{
+    const char *colon = memchr(text, ':', size);
+    size_t word = colon ? (size_t)(colon - text) : size, rest = size - word;
+    unsigned value = 0;
+    int width = 0;
+
+    if (!placeholder_value(text, word, at, &value))
+        return false;
+    /* ":03" or ":3", a "d" may follow. */
+    if (rest > 1 && text[size - 1] == 'd')
+        rest--;
+    if (rest > 3)
+        return false;
+    for (size_t i = 1; i < rest; i++) {
+        if (colon[i] < '0' || colon[i] > '9')
+            return false;
+        width = width * 10 + colon[i] - '0';
+    }
+    if (width > 9)
+        return false;
+    if (rest > 1 && colon[1] == '0')
+        strbuf_printf(name, "%0*u", width, value);
+    else
+        strbuf_printf(name, "%*u", width, value);
+    return true;
+}
+
+/**
+ * format_name() - Put the counters into a format
  * @format:	Format
- * @nic:	Number
+ * @at:		Counters
  * @ret_name:	New name
  * @err:	Error to fill
  *
  * Return: how many placeholders there were, or -EINVAL
  */
-static int format_name(const char *format, unsigned nic, char **ret_name, struct error *err)
+static int format_name(const char *format, const struct counters *at, char **ret_name,
+                       struct error *err)
 {
     _cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
     int used = 0;
 
-    for (const char *at = format; *at;) {
-        if ((at[0] == '{' || at[0] == '}') && at[1] == at[0]) {
-            strbuf_append(&name, at, 1);
-            at += 2;
-        } else if (strncmp(at, "{0}", 3) == 0) {
-            strbuf_printf(&name, "%u", nic);
-            used++;
-            at += 3;
-        } else if (*at == '{' || *at == '}') {
-            _cleanup_free_ char *shown = text_escape(at, strnlen(at, 20));
+    for (const char *c = format; *c;) {
+        const char *end;
 
-            return error_input(err, "'%s' is no placeholder: {0} stands for the NIC's number",
-                               shown);
+        if ((c[0] == '{' || c[0] == '}') && c[1] == c[0]) {
+            strbuf_append(&name, c, 1);
+            c += 2;
+        } else if (*c != '{' && *c != '}') {
+            strbuf_append(&name, c, 1);
+            c++;
+        } else if (*c == '{' && (end = strchr(c, '}')) &&
+                   put_placeholder(&name, c + 1, (size_t)(end - c - 1), at)) {
+            used++;
+            c = end + 1;
         } else {
-            strbuf_append(&name, at, 1);
-            at++;
+            _cleanup_free_ char *shown = text_escape(c, strnlen(c, 20));
+
+            return error_input(err,
+                               "'%s' is no placeholder: {0} stands for the port's number, {1} "
+                               "for the segment's",
+                               shown);
         }
     }
     *ret_name = strbuf_steal(&name);
     return used;
 }
 
+int port_name_check(const char *name, struct error *err)
+{
+    _cleanup_free_ char *shown = text_escape(name, strnlen(name, FORMAT_MAX));
+    size_t size = strlen(name);
+
+    for (const char *at = name; *at; at++)
+        if (*at < ' ' || *at > '~')
+            return error_input(err, "'%s': only printable ASCII is allowed", shown);
+    if (size == 0 || name[0] == ' ' || name[size - 1] == ' ')
+        return error_input(err, "'%s': no space in front or at the end", shown);
+    if (size > FORMAT_MAX)
+        return error_input(err, "'%s…' has more than %d characters", shown, FORMAT_MAX);
+    return 0;
+}
+
 int port_format_check(const char *format, struct error *err)
 {
     _cleanup_free_ char *name = NULL, *shown = text_escape(format, strnlen(format, FORMAT_MAX));
-    int r;
+    int r = port_name_check(format, err);
 
-    for (const char *at = format; *at; at++)
-        if (*at <= ' ' || *at > '~')
-            return error_input(err, "'%s': only printable ASCII without spaces is allowed", shown);
-    if (strlen(format) > FORMAT_MAX)
-        return error_input(err, "'%s…' has more than %d characters", shown, FORMAT_MAX);
-    r = format_name(format, 0, &name, err);
+    if (r < 0)
+        return r;
+    r = format_name(format, &(struct counters){.nic = 0}, &name, err);
     if (r == 0)
         return error_input(err, "'%s' has no {0}, so all ports would have one name", shown);
     return r < 0 ? r : 0;
 }
 
+/**
+ * port_override() - What a NIC has of its own
+ * @appliance:	Appliance
+ * @nic:	NIC
+ *
+ * Return: it, or NULL
+ */
+static const struct appliance_port *port_override(const struct appliance *appliance, unsigned nic)
+{
+    for (size_t i = 0; i < appliance->port_count; i++)
+        if (appliance->ports[i].nic == nic)
+            return &appliance->ports[i];
+    return NULL;
+}
+
+const char *appliance_nic_model(const struct appliance *appliance, unsigned nic)
+{
+    const struct appliance_port *port = port_override(appliance, nic);
+
+    return port && port->model ? port->model : appliance->nic_model;
+}
+
 char *appliance_port_name(const struct appliance *appliance, unsigned nic)
 {
+    const struct appliance_port *port = port_override(appliance, nic);
+    /* A first port with a name of its own does not move the counters. */
+    bool first_named =
+        appliance->nic_first ||
+        (appliance->port_count && port_override(appliance, 0) && port_override(appliance, 0)->name);
+    unsigned before = first_named && nic > 0 ? nic - 1 : nic, size = appliance->nic_segment;
+    struct counters at = {.nic = nic, .port = before, .segment = before};
     char *name = NULL;
 
-    if (format_name(appliance->nic_name, nic, &name, NULL) < 0)
+    if (port && port->name)
+        return xstrdup(port->name);
+    if (nic == 0 && appliance->nic_first)
+        return xstrdup(appliance->nic_first);
+    if (size) {
+        at.port = before % size;
+        at.segment = before / size;
+    }
+    if (format_name(appliance->nic_name, &at, &name, NULL) < 0)
         return xasprintf("eth%u", nic);
     return name;
 }
@@ -91,6 +220,17 @@ int appliance_port_index(const struct appliance *appliance, const char *port)
         units_parse_integer(port + 3, 0, ETH_MAX - 1, &number, NULL) < 0)
         return -1;
     return (int)number;
+}
+
+bool image_file_name_ok(const char *name)
+{
+    size_t size = strlen(name);
+
+    for (const char *at = name; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f || *at == '/')
+            return false;
+    /* appliance.yaml is the definition's own. */
+    return size > 0 && size < 240 && name[0] != '.' && strcmp(name, "appliance.yaml") != 0;
 }
 
 unsigned appliance_mtu_max(const struct appliance *appliance)

@@ -166,6 +166,37 @@ int host_qemu_find(const char *arch, char **ret_path, struct error *err)
     return -ENOENT;
 }
 
+int host_uefi_find(const char *arch, const char **ret_code, const char **ret_vars,
+                   struct error *err)
+{
+    static const struct {
+        const char *arch, *code, *vars;
+    } places[] = {
+        {"x86_64", "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"},
+        {"x86_64", "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"},
+        {"x86_64", "/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"},
+        {"x86_64", "/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"},
+        {"aarch64", "/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"},
+        {"aarch64", "/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw",
+         "/usr/share/edk2/aarch64/vars-template-pflash.raw"},
+    };
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        if (strcmp(places[i].arch, arch) != 0 || access(places[i].code, R_OK) < 0 ||
+            access(places[i].vars, R_OK) < 0)
+            continue;
+        if (ret_code)
+            *ret_code = places[i].code;
+        if (ret_vars)
+            *ret_vars = places[i].vars;
+        return 0;
+    }
+    (void)error_set(err, ENOENT, "there is no UEFI firmware for %s", arch);
+    error_hint(err, "on Debian: sudo apt install %s",
+               strcmp(arch, "aarch64") == 0 ? "qemu-efi-aarch64" : "ovmf");
+    return -ENOENT;
+}
+
 uint64_t host_node_memory(uint64_t bytes)
 {
     return bytes + QEMU_OWN_MEMORY;

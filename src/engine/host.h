@@ -41,6 +41,11 @@ int host_qemu_find(const char *arch, char **ret_path, struct error *err);
 /* host_qemu_hint() - Put "install package …" into an error. */
 void host_qemu_hint(const char *arch, struct error *err);
 
+/* host_uefi_find() - The firmware of OVMF or AAVMF: code and template of the variables, both static
+ * and either may be NULL. -ENOENT with a hint. */
+int host_uefi_find(const char *arch, const char **ret_code, const char **ret_vars,
+                   struct error *err);
+
 /* host_node_memory() - What a guest of @bytes memory costs the host: its memory and QEMU's own. */
 uint64_t host_node_memory(uint64_t bytes);
 /* host_admit_memory() - Refuse (-ENOMEM) when @need bytes for @nodes nodes are more than

@@ -608,8 +608,11 @@ static int admit(struct lab *lab, struct error *err)
     for (size_t i = 0; i < lab->topology->node_count; i++) {
         const struct node_run *node = &lab->nodes[i];
         enum accel accel;
-        int r = host_accel(&lab->host, node->spec->accel, node->appliance->arch, &accel, NULL, err);
+        int r = host_accel(&lab->host, node_accel_wanted(node), node->appliance->arch, &accel, NULL,
+                           err);
 
+        if (r == 0)
+            r = node_complete(node, err);
         if (r == 0)
             r = host_qemu_find(node->appliance->arch, NULL, err);
         if (r < 0)

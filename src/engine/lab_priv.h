@@ -211,8 +211,6 @@ void node_resume(struct node_run *node, enum node_state state);
 
 /* ---- node_start.c: from QUEUED to a QEMU process ---- */
 int node_start(struct node_run *node, struct error *err);
-/* node_wipe() - Forget the disks. */
-int node_wipe(struct node_run *node, struct error *err);
 /* node_record() - The file that QEMU writes a console to; @old: QEMU has been at it already. */
 int node_record(struct node_run *node, unsigned serial, bool old, struct error *err);
 /* node_console_fifo() - Open what leads to a serial port's keyboard, into serial_fds. */
@@ -220,6 +218,16 @@ int node_console_fifo(struct node_run *node, unsigned serial, struct error *err)
 /* node_append_records() - QEMU is there and its guest not yet: let it append to the records. */
 int node_append_records(struct node_run *node, struct error *err);
 char *node_socket_path(const struct node_run *node, const char *suffix);
+
+/* ---- node_disks.c ---- */
+/* node_prepare_disks() - Make what the node's folder lacks: disks, firmware's variables, TPM. */
+int node_prepare_disks(struct node_run *node, struct error *err);
+/* node_complete() - Refuse a node whose image lacks files. */
+int node_complete(const struct node_run *node, struct error *err);
+/* node_accel_wanted() - What node or else image ask for. */
+enum accel node_accel_wanted(const struct node_run *node);
+/* node_wipe() - Forget the disks. */
+int node_wipe(struct node_run *node, struct error *err);
 
 /* ---- consoles.c: sockets and telnet ports of the consoles ---- */
 /* consoles_open() - Open them all; those that are open stay. */

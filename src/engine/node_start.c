@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* From a queued node to a QEMU process: disks, taps, sockets, spawn.
+/* From a queued node to a QEMU process: taps, sockets, spawn (disks: node_disks.c).
  *
  * The engine makes the listening socket of QMP itself, connects to it and hands the listening end
  * to QEMU. So there is nothing to wait for or to poll: the connection stands before QEMU runs, and
@@ -37,110 +37,6 @@ int node_record(struct node_run *node, unsigned serial, bool old, struct error *
 char *node_socket_path(const struct node_run *node, const char *suffix)
 {
     return xasprintf("%s/%s.%s", node->lab->run_dir, node->spec->name, suffix);
-}
-
-/**
- * prepare_overlay() - Make a qcow2 on top of a base image
- * @base:	Absolute path of the base
- * @path:	File to make
- * @err:	Error to fill
- *
- * Return: 0 or -errno
- */
-static int prepare_overlay(const char *base, const char *path, struct error *err)
-{
-    const char *info_argv[] = {"qemu-img", "info", "--output=json", "-U", base, NULL};
-    _cleanup_free_ char *output = NULL, *temp = xasprintf("%s.new", path), *said = NULL;
-    const char *format;
-    json_t *info;
-    int status = spawn_run(info_argv, &output, err);
-
-    if (status < 0) {
-        error_hint(err, "install the package qemu-utils");
-        return status;
-    }
-    info = status == 0 ? json_loads(output, 0, NULL) : NULL;
-    format = json_string_value(json_object_get(info, "format"));
-    if (!format) {
-        json_decref(info);
-        return error_set(err, EINVAL, "%s: qemu-img cannot read it: %s", base, output);
-    }
-    /* A base that names another file as its own backing could show the guest any file of the host.
-     */
-    if (json_object_get(info, "backing-filename")) {
-        json_decref(info);
-        return error_set(err, EINVAL, "%s: has a backing file of its own; flatten it first", base);
-    }
-    const char *make_argv[] = {"qemu-img", "create", "-q", "-f", "qcow2", "-F",
-                               format,     "-b",     base, temp, NULL};
-    status = spawn_run(make_argv, &said, err);
-    json_decref(info);
-    if (status < 0)
-        return status;
-    if (status > 0 || rename(temp, path) < 0) {
-        (void)unlink(temp);
-        return error_set(err, EIO, "%s: create: %s", path, said);
-    }
-    return 0;
-}
-
-/**
- * prepare_copy() - Make a node's private copy of a disk, whole or not at all
- * @base:	Absolute path of the base
- * @path:	File to make
- * @err:	Error to fill
- *
- * Return: 0 or -errno
- */
-static int prepare_copy(const char *base, const char *path, struct error *err)
-{
-    _cleanup_free_ char *temp = xasprintf("%s.new", path);
-    _cleanup_close_ int fd = open(base, O_RDONLY | O_CLOEXEC);
-    int r;
-
-    if (fd < 0)
-        return error_errno(err, errno, "%s", base);
-    (void)unlink(temp);
-    r = file_copy_sparse(fd, temp, 0600, err);
-    if (r < 0)
-        return r;
-    if (rename(temp, path) < 0) {
-        r = error_errno(err, errno, "%s: rename", path);
-        (void)unlink(temp);
-    }
-    return r;
-}
-
-/**
- * prepare_disks() - Make what the node's folder lacks: private disks, the configuration disk
- * @node:	Node
- * @err:	Error to fill
- *
- * Return: 0 or -errno
- */
-static int prepare_disks(struct node_run *node, struct error *err)
-{
-    const struct appliance *appliance = node->appliance;
-    int r = dir_make_private(node->dir, err);
-
-    for (size_t i = 0; r == 0 && i < appliance->disk_count; i++) {
-        const struct appliance_disk *disk = &appliance->disks[i];
-        _cleanup_free_ char *path = qemu_disk_path(node->dir, appliance, i);
-
-        if (!file_exists(disk->file)) {
-            r = error_set(err, ENOENT, "image '%s': %s is gone", appliance->name, disk->file);
-            error_hint(err, "labctl image build %s", appliance->name);
-        } else if (disk->mode != DISK_READONLY && !file_exists(path)) {
-            r = disk->mode == DISK_COPY ? prepare_copy(disk->file, path, err)
-                                        : prepare_overlay(disk->file, path, err);
-        }
-    }
-    if (r == 0 && appliance->seed != SEED_NONE) {
-        _cleanup_free_ char *seed = path_join(node->dir, "seed.tar");
-
-        r = seed_write(seed, node->spec->name, node->lab->name, node->spec->config, err);
-    }
-    return r;
 }
 
 /**
@@ -287,11 +183,14 @@ static int spawn_qemu(struct node_run *node, struct error *err)
 {
     _cleanup_(handover_done) struct handover handover = {0};
     _cleanup_close_ int qmp_fd = -1, pidfd = -1;
+    const char *uefi = NULL;
     char **argv;
     pid_t pid = 0;
     int r;
 
     r = gather_fds(node, &handover, &qmp_fd, err);
+    if (r == 0 && node->appliance->firmware == FIRMWARE_UEFI)
+        r = host_uefi_find(node->appliance->arch, &uefi, NULL, err);
     if (r < 0)
         return r;
     argv = qemu_argv(&(struct qemu_request){
@@ -304,6 +203,7 @@ static int spawn_qemu(struct node_run *node, struct error *err)
         .host_cpu = node->lab->host.kvm_hardware,
         .node_dir = node->dir,
         .run_dir = node->lab->run_dir,
+        .uefi_code = uefi,
     });
     r = spawn(&(struct spawn_options){.argv = (const char *const *)argv,
                                       .fds = handover.fds,
@@ -327,27 +227,14 @@ static int spawn_qemu(struct node_run *node, struct error *err)
 
 int node_start(struct node_run *node, struct error *err)
 {
-    int r = host_accel(&node->lab->host, node->spec->accel, node->appliance->arch, &node->accel,
-                       NULL, err);
+    int r = host_accel(&node->lab->host, node_accel_wanted(node), node->appliance->arch,
+                       &node->accel, NULL, err);
 
     if (r == 0)
-        r = prepare_disks(node, err);
+        r = node_prepare_disks(node, err);
     if (r == 0)
         r = spawn_qemu(node, err);
     return r < 0 ? error_prefix(err, "node '%s'", node->spec->name) : 0;
-}
-
-int node_wipe(struct node_run *node, struct error *err)
-{
-    if (node_has_process(node) || node->state == NODE_QUEUED)
-        return error_set(err, EBUSY, "node '%s' is running", node->spec->name);
-    for (size_t i = 0; i < node->appliance->disk_count; i++) {
-        _cleanup_free_ char *path = qemu_disk_path(node->dir, node->appliance, i);
-
-        if (node->appliance->disks[i].mode != DISK_READONLY && unlink(path) < 0 && errno != ENOENT)
-            return error_errno(err, errno, "node '%s': remove %s", node->spec->name, path);
-    }
-    return 0;
 }
 
 /**

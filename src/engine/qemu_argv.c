@@ -15,26 +15,14 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/strbuf.h"
 #include "base/text.h"
-
-#define SLOT_DISK      0x02
-#define SLOT_NIC       0x08
-#define SLOT_NIC_MULTI 0x1e /* its functions hold the NICs that find no slot */
+#include "engine/qemu_argv_priv.h"
 
 /* Translation buffer of TCG in MiB: QEMU's default grows to a gigabyte in each process. */
 #define TB_SIZE_MB 64
 
-struct argv {
-    char **items;
-    size_t count, capacity;
-};
-
-/**
- * add() - Append one word
- * @argv:	List
- * @format:	printf()
- */
-static __attribute__((format(printf, 2, 3))) void add(struct argv *argv, const char *format, ...)
+void argv_add(struct argv *argv, const char *format, ...)
 {
     va_list args;
 
@@ -44,24 +32,45 @@ static __attribute__((format(printf, 2, 3))) void add(struct argv *argv, const c
     va_end(args);
 }
 
-/**
- * comma() - A value for QEMU's key=value,… syntax
- * @text:	Value
- *
- * Return: copy with commas doubled, caller frees
- */
-static char *comma(const char *text)
+char *argv_comma(const char *text)
 {
     return text_replace(text, ",", ",,");
+}
+
+char *argv_pci(const struct qemu_board *board, unsigned slot, unsigned function, bool many)
+{
+    if (!board->pci)
+        return xstrdup("");
+    if (function)
+        return xasprintf(",bus=%s,addr=0x%x.0x%x", board->pci, slot, function);
+    return xasprintf(",bus=%s,addr=0x%x%s", board->pci, slot, many ? ",multifunction=on" : "");
+}
+
+char *argv_controller(struct qemu_board *board)
+{
+    return argv_pci(board, SLOT_CONTROLLER, board->controllers_added++, board->controllers > 1);
+}
+
+/**
+ * hash_text() - FNV-1a, 64 bit
+ * @text:	Text
+ *
+ * Return: hash
+ */
+static uint64_t hash_text(const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3;
+    return hash;
 }
 
 void qemu_mac(const char *lab, const char *node, unsigned nic, char ret_text[static 18])
 {
     _cleanup_free_ char *key = xasprintf("%s/%s", lab, node);
-    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a, 64 bit */
+    uint64_t hash = hash_text(key);
 
-    for (const char *at = key; *at; at++)
-        hash = (hash ^ (unsigned char)*at) * 0x100000001b3;
     hash ^= hash >> 32;
     /* Four bytes tell lab and node, the last one the NIC: neighbours in a capture are easy to tell
      * apart. */
@@ -76,7 +85,7 @@ char *qemu_disk_path(const char *node_dir, const struct appliance *appliance, si
 
     switch (disk->mode) {
     case DISK_COPY:
-        return xasprintf("%s/disk%zu.raw", node_dir, index);
+        return xasprintf("%s/disk%zu.%s", node_dir, index, disk->format ? disk->format : "raw");
     case DISK_OVERLAY:
         return xasprintf("%s/disk%zu.qcow2", node_dir, index);
     case DISK_READONLY:
@@ -85,16 +94,56 @@ char *qemu_disk_path(const char *node_dir, const struct appliance *appliance, si
     return xstrdup(disk->file);
 }
 
+char *qemu_uefi_vars(const char *node_dir)
+{
+    return path_join(node_dir, "uefi-vars.fd");
+}
+
 /**
- * root_bus() - Name of the PCI bus that a machine type starts with
+ * look_at() - What devices must know of a machine
+ * @request:	Request
  * @machine:	Machine type
  *
- * Return: static text
+ * Return: board, without its controllers
  */
-static const char *root_bus(const char *machine)
+static struct qemu_board look_at(const struct qemu_request *request, const char *machine)
 {
-    return strncmp(machine, "pc", 2) == 0 && strncmp(machine, "pc-q35", 6) != 0 ? "pci.0"
-                                                                                : "pcie.0";
+    const char *arch = request->appliance->arch;
+    struct qemu_board board = {
+        .pc = strcmp(arch, "x86_64") == 0 || strcmp(arch, "i386") == 0,
+        .arm_or_riscv = strcmp(arch, "aarch64") == 0 || strcmp(arch, "arm") == 0 ||
+                        strcmp(arch, "riscv64") == 0,
+    };
+
+    board.q35 = board.pc && (strncmp(machine, "q35", 3) == 0 || strstr(machine, "-q35"));
+    if (board.q35 || (board.arm_or_riscv && strncmp(machine, "virt", 4) == 0))
+        board.pci = "pcie.0";
+    else if ((board.pc && strncmp(machine, "pc", 2) == 0) || strncmp(machine, "pseries", 7) == 0)
+        board.pci = "pci.0";
+    return board;
+}
+
+/**
+ * expand() - Put a node's names into a text
+ * @request:	Request
+ * @text:	Text with %h (node), %l (lab), %u (UUID)
+ *
+ * Return: new text
+ */
+static char *expand(const struct qemu_request *request, const char *text)
+{
+    const struct node *node = &request->topology->nodes[request->node];
+    _cleanup_free_ char *key = xasprintf("%s/%s", request->lab, node->name);
+    _cleanup_free_ char *again = xasprintf("uuid:%s", key);
+    uint64_t high = hash_text(key), low = hash_text(again);
+    /* Version 8 (anything goes), variant 1. */
+    _cleanup_free_ char *uuid = xasprintf(
+        "%08x-%04x-8%03x-%04x-%012" PRIx64, (unsigned)(high >> 32), (unsigned)(high >> 16) & 0xffff,
+        (unsigned)high & 0xfff, 0x8000 | ((unsigned)(low >> 48) & 0x3fff), low & 0xffffffffffff);
+    _cleanup_free_ char *one = text_replace(text, "%h", node->name);
+    _cleanup_free_ char *two = text_replace(one, "%l", request->lab);
+
+    return text_replace(two, "%u", uuid);
 }
 
 /**
@@ -109,29 +158,34 @@ static void add_machine(struct argv *argv, const struct qemu_request *request, c
     const struct appliance *appliance = request->appliance;
     uint64_t memory = node->memory_bytes ? node->memory_bytes : appliance->memory_bytes;
     /* From a file: a comma must not start an option of its own. */
-    _cleanup_free_ char *safe_machine = comma(machine);
+    _cleanup_free_ char *safe_machine = argv_comma(machine);
     const char *cpu = node->cpu_model ? node->cpu_model : appliance->cpu_model;
+    _cleanup_strbuf_ struct strbuf properties = STRBUF_INIT;
 
-    add(argv, "-name");
-    add(argv, "guest=%s,debug-threads=on", node->name);
-    add(argv, "-machine");
-    add(argv, "%s,usb=off,dump-guest-core=off", safe_machine);
-    add(argv, "-accel");
+    strbuf_puts(&properties, "");
+    for (size_t i = 0; i < appliance->machine_properties.count; i++)
+        strbuf_printf(&properties, ",%s", appliance->machine_properties.items[i]);
+    argv_add(argv, "-name");
+    argv_add(argv, "guest=%s,debug-threads=on", node->name);
+    argv_add(argv, "-machine");
+    argv_add(argv, "%s,usb=off,dump-guest-core=off%s%s", safe_machine, properties.data,
+             request->uefi_code ? ",pflash0=uefi-code,pflash1=uefi-vars" : "");
+    argv_add(argv, "-accel");
     if (request->accel == ACCEL_KVM) {
-        add(argv, "kvm");
+        argv_add(argv, "kvm");
         if (request->host_cpu && !node->cpu_model)
-            cpu = "host";
+            cpu = appliance->cpu_kvm ? appliance->cpu_kvm : "host";
     } else {
-        add(argv, "tcg,tb-size=%d", TB_SIZE_MB);
+        argv_add(argv, "tcg,tb-size=%d", TB_SIZE_MB);
     }
     if (cpu) {
-        add(argv, "-cpu");
-        add(argv, "%s", cpu);
+        argv_add(argv, "-cpu");
+        argv_add(argv, "%s", cpu);
     }
-    add(argv, "-smp");
-    add(argv, "%u", node->cpus ? node->cpus : appliance->cpus);
-    add(argv, "-m");
-    add(argv, "size=%" PRIu64 "k", memory >> 10);
+    argv_add(argv, "-smp");
+    argv_add(argv, "%u", node->cpus ? node->cpus : appliance->cpus);
+    argv_add(argv, "-m");
+    argv_add(argv, "size=%" PRIu64 "k", memory >> 10);
 }
 
 /**
@@ -142,111 +196,100 @@ static void add_machine(struct argv *argv, const struct qemu_request *request, c
 static void add_boot(struct argv *argv, const struct appliance *appliance)
 {
     /* No boot menu, no delay, and nothing but what is named is tried. */
-    add(argv, "-boot");
-    add(argv, "strict=on,menu=off,reboot-timeout=0");
+    argv_add(argv, "-boot");
+    argv_add(argv, "strict=on,menu=off,reboot-timeout=0");
+    if (appliance->firmware_file) {
+        argv_add(argv, "-bios");
+        argv_add(argv, "%s", appliance->firmware_file);
+    }
     if (!appliance->kernel)
         return;
-    add(argv, "-kernel");
-    add(argv, "%s", appliance->kernel);
+    argv_add(argv, "-kernel");
+    argv_add(argv, "%s", appliance->kernel);
     if (appliance->initrd) {
-        add(argv, "-initrd");
-        add(argv, "%s", appliance->initrd);
+        argv_add(argv, "-initrd");
+        argv_add(argv, "%s", appliance->initrd);
     }
     if (appliance->append) {
-        add(argv, "-append");
-        add(argv, "%s", appliance->append);
+        argv_add(argv, "-append");
+        argv_add(argv, "%s", appliance->append);
     }
 }
 
-/**
- * add_blockdev() - A file as a block node
- * @argv:	List
- * @id:		Node name
- * @path:	File
- * @driver:	"raw" or "qcow2"
- * @readonly:	Not to be written
- */
-static void add_blockdev(struct argv *argv, const char *id, const char *path, const char *driver,
-                         bool readonly)
+void argv_blockdev(struct argv *argv, const char *id, const char *path, const char *driver,
+                   bool readonly)
 {
     json_t *spec = json_pack("{s:s, s:s, s:b, s:{s:s, s:s}}", "driver", driver, "node-name", id,
                              "read-only", readonly, "file", "driver", "file", "filename", path);
     char *text = json_dumps(spec, JSON_COMPACT | JSON_SORT_KEYS);
 
-    add(argv, "-blockdev");
-    add(argv, "%s", text ? text : "");
+    argv_add(argv, "-blockdev");
+    argv_add(argv, "%s", text ? text : "");
     free(text);
     json_decref(spec);
 }
 
 /**
- * add_disk_device() - The guest's side of a disk
- * @argv:	List
- * @bus:	How it is attached
- * @pci:	PCI root bus
- * @index:	Which disk, counting the configuration disk last
- * @boots:	The firmware may boot from it
+ * socket_prefix() - What the paths of a node's sockets begin with
+ * @request:	Request
+ *
+ * Return: new text, commas doubled
  */
-static void add_disk_device(struct argv *argv, enum disk_bus bus, const char *pci, unsigned index,
-                            bool boots)
+static char *socket_prefix(const struct qemu_request *request)
 {
-    _cleanup_free_ char *order = boots ? xasprintf(",bootindex=%u", index) : xstrdup("");
+    const char *name = request->topology->nodes[request->node].name;
+    _cleanup_free_ char *plain =
+        path_join(request->run_dir ? request->run_dir : request->node_dir, name);
 
-    if (bus == DISK_FLOPPY) {
-        add(argv, "-device");
-        add(argv, "isa-fdc,id=fdc0");
+    return argv_comma(plain);
+}
+
+/**
+ * add_firmware() - UEFI and TPM
+ * @argv:	List
+ * @request:	Request
+ * @board:	Machine
+ */
+static void add_firmware(struct argv *argv, const struct qemu_request *request,
+                         const struct qemu_board *board)
+{
+    if (request->uefi_code) {
+        _cleanup_free_ char *vars = qemu_uefi_vars(request->node_dir);
+
+        argv_blockdev(argv, "uefi-code", request->uefi_code, "raw", true);
+        argv_blockdev(argv, "uefi-vars", vars, "raw", false);
     }
-    if (bus == DISK_SCSI && index == 0) {
-        add(argv, "-device");
-        add(argv, "virtio-scsi-pci,id=scsi0,bus=%s,addr=0x%x", pci, SLOT_DISK + 5);
-    }
-    add(argv, "-device");
-    switch (bus) {
-    case DISK_VIRTIO:
-        add(argv, "virtio-blk-pci,id=vd%u,drive=disk%u,bus=%s,addr=0x%x%s", index, index, pci,
-            SLOT_DISK + index, order);
-        break;
-    case DISK_IDE:
-    case DISK_SATA:
-        add(argv, "ide-hd,id=vd%u,drive=disk%u,bus=ide.%u%s", index, index, index, order);
-        break;
-    case DISK_SCSI:
-        add(argv, "scsi-hd,id=vd%u,drive=disk%u,bus=scsi0.0,scsi-id=%u%s", index, index, index,
-            order);
-        break;
-    case DISK_FLOPPY:
-        add(argv, "floppy,id=vd%u,drive=disk%u,bus=fdc0.0%s", index, index, order);
-        break;
+    if (request->appliance->tpm) {
+        _cleanup_free_ char *prefix = socket_prefix(request);
+
+        argv_add(argv, "-chardev");
+        argv_add(argv, "socket,id=tpm,path=%s.tpm", prefix);
+        argv_add(argv, "-tpmdev");
+        argv_add(argv, "emulator,id=tpm0,chardev=tpm");
+        argv_add(argv, "-device");
+        argv_add(argv, "%s,tpmdev=tpm0", board->pc ? "tpm-tis" : "tpm-tis-device");
     }
 }
 
 /**
- * add_disks() - All disks and the configuration disk
- * @argv:	List
- * @request:	Request
- * @pci:	PCI root bus
+ * nic_place() - Where a NIC sits
+ * @board:	Machine
+ * @model:	Its device
+ * @nic:	Which
+ *
+ * Return: further properties, caller frees
  */
-static void add_disks(struct argv *argv, const struct qemu_request *request, const char *pci)
+static char *nic_place(const struct qemu_board *board, const char *model, unsigned nic)
 {
-    const struct appliance *appliance = request->appliance;
-    unsigned index = 0;
+    const unsigned single = SLOT_NIC_MULTI - SLOT_NIC;
 
-    for (; index < appliance->disk_count; index++) {
-        const struct appliance_disk *disk = &appliance->disks[index];
-        _cleanup_free_ char *path = qemu_disk_path(request->node_dir, appliance, index);
-        _cleanup_free_ char *id = xasprintf("disk%u", index);
-
-        add_blockdev(argv, id, path, disk->mode == DISK_OVERLAY ? "qcow2" : "raw",
-                     disk->mode == DISK_READONLY);
-        add_disk_device(argv, disk->bus, pci, index, !appliance->kernel);
-    }
-    if (appliance->seed != SEED_NONE) {
-        _cleanup_free_ char *path = path_join(request->node_dir, "seed.tar");
-        _cleanup_free_ char *id = xasprintf("disk%u", index);
-
-        add_blockdev(argv, id, path, "raw", true);
-        add_disk_device(argv, appliance->seed_bus, pci, index, false);
-    }
+    if (strcmp(model, "virtio-net-device") == 0)
+        return xasprintf(",bus=virtio-mmio-bus.%u", nic);
+    if (strcmp(model, "spapr-vlan") == 0)
+        return xstrdup("");
+    if (nic < single)
+        return argv_pci(board, SLOT_NIC + nic, 0, false);
+    return argv_pci(board, SLOT_NIC_MULTI, nic - single, true);
 }
 
 /**
@@ -275,33 +318,34 @@ static unsigned nic_mtu(const struct topology *topology, size_t node, unsigned n
  * add_nics() - One tap and one device per NIC
  * @argv:	List
  * @request:	Request
- * @pci:	PCI root bus
+ * @board:	Machine
  */
-static void add_nics(struct argv *argv, const struct qemu_request *request, const char *pci)
+static void add_nics(struct argv *argv, const struct qemu_request *request,
+                     const struct qemu_board *board)
 {
+    const struct appliance *appliance = request->appliance;
     const struct node *node = &request->topology->nodes[request->node];
-    const unsigned single = SLOT_NIC_MULTI - SLOT_NIC;
+    bool network = appliance->boot_order && strchr(appliance->boot_order, 'n');
 
     for (unsigned i = 0; i < node->nics; i++) {
-        _cleanup_free_ char *address = NULL, *mtu = NULL;
+        const char *model = appliance_nic_model(appliance, i);
+        _cleanup_free_ char *place = nic_place(board, model, i);
+        _cleanup_free_ char *order = network ? argv_boot_index(appliance, 'n', i) : xstrdup("");
         unsigned wanted = nic_mtu(request->topology, request->node, i);
+        _cleanup_free_ char *mtu = NULL;
+        bool rom = strcmp(model, "virtio-net-device") != 0 && strcmp(model, "spapr-vlan") != 0;
         char mac[18];
 
         qemu_mac(request->lab, node->name, i, mac);
-        if (i < single)
-            address = xasprintf("0x%x", SLOT_NIC + i);
-        else
-            address = xasprintf("0x%x.0x%x%s", SLOT_NIC_MULTI, i - single,
-                                i == single ? ",multifunction=on" : "");
-        add(argv, "-netdev");
-        add(argv, "tap,id=net%u,fd=%u,vhost=off", i, QEMU_FD_TAP + i);
-        add(argv, "-device");
-        /* No option ROM: nothing boots from the network, and loading one costs time. */
+        argv_add(argv, "-netdev");
+        argv_add(argv, "tap,id=net%u,fd=%u,vhost=off", i, QEMU_FD_TAP + i);
+        argv_add(argv, "-device");
+        /* No option ROM unless it boots from the network: loading one costs time. */
         /* Only virtio can tell its guest an MTU (virtio 1.1, 5.1.3: VIRTIO_NET_F_MTU). */
-        if (wanted && strncmp(request->appliance->nic_model, "virtio", 6) == 0)
+        if (wanted && strncmp(model, "virtio", 6) == 0)
             mtu = xasprintf(",host_mtu=%u", wanted);
-        add(argv, "%s,id=nic%u,netdev=net%u,mac=%s,bus=%s,addr=%s%s,romfile=",
-            request->appliance->nic_model, i, i, mac, pci, address, mtu ? mtu : "");
+        argv_add(argv, "%s,id=nic%u,netdev=net%u,mac=%s%s%s%s%s", model, i, i, mac, place,
+                 mtu ? mtu : "", rom && !network ? ",romfile=" : "", order);
     }
 }
 
@@ -309,23 +353,122 @@ static void add_nics(struct argv *argv, const struct qemu_request *request, cons
  * add_serials() - QMP and the serial ports, on sockets that the engine listens on already
  * @argv:	List
  * @request:	Request
+ * @board:	Machine
  */
-static void add_serials(struct argv *argv, const struct qemu_request *request)
+static void add_serials(struct argv *argv, const struct qemu_request *request,
+                        struct qemu_board *board)
 {
-    _cleanup_free_ char *dir = comma(request->run_dir ? request->run_dir : request->node_dir);
+    _cleanup_free_ char *dir = argv_comma(request->run_dir ? request->run_dir : request->node_dir);
     const char *name = request->topology->nodes[request->node].name;
 
-    add(argv, "-chardev");
-    add(argv, "socket,id=qmp,fd=%d,server=on,wait=off", QEMU_FD_QMP);
-    add(argv, "-mon");
-    add(argv, "chardev=qmp,mode=control");
+    argv_add(argv, "-chardev");
+    argv_add(argv, "socket,id=qmp,fd=%d,server=on,wait=off", QEMU_FD_QMP);
+    argv_add(argv, "-mon");
+    argv_add(argv, "chardev=qmp,mode=control");
     for (unsigned i = 0; i < request->appliance->serials; i++) {
         /* NODE.0.out is the record and NODE.0.in a FIFO: QEMU writes the one itself, so it is whole
          * even while no engine runs (src/console/follow.c). */
-        add(argv, "-chardev");
-        add(argv, "pipe,id=serial%u,path=%s/%s.%u", i, dir, name, i);
-        add(argv, "-serial");
-        add(argv, "chardev:serial%u", i);
+        argv_add(argv, "-chardev");
+        argv_add(argv, "pipe,id=serial%u,path=%s/%s.%u", i, dir, name, i);
+        if (i > 0 && board->arm_or_riscv) {
+            /* These machines have but one port of their own for the guest. */
+            _cleanup_free_ char *place = argv_controller(board);
+
+            argv_add(argv, "-device");
+            argv_add(argv, "pci-serial,id=uart%u,chardev=serial%u%s", i, i, place);
+        } else {
+            argv_add(argv, "-serial");
+            argv_add(argv, "chardev:serial%u", i);
+        }
+    }
+}
+
+/**
+ * uses_usb() - Whether a USB controller is needed
+ * @appliance:	Appliance
+ *
+ * Return: true if so
+ */
+static bool uses_usb(const struct appliance *appliance)
+{
+    bool usb = appliance->tablet;
+
+    for (size_t i = 0; i < appliance->options.count; i++)
+        usb |= strncmp(appliance->options.items[i], "-device usb-", 12) == 0;
+    return usb;
+}
+
+/**
+ * add_display() - What stands for a screen and a mouse
+ * @argv:	List
+ * @request:	Request
+ * @board:	Machine
+ */
+static void add_display(struct argv *argv, const struct qemu_request *request,
+                        struct qemu_board *board)
+{
+    const struct appliance *appliance = request->appliance;
+
+    if (appliance->vga) {
+        _cleanup_free_ char *place = argv_pci(board, SLOT_DISPLAY, 0, false);
+        const char *device = "VGA";
+
+        if (strcmp(appliance->vga, "cirrus") == 0)
+            device = "cirrus-vga";
+        else if (strcmp(appliance->vga, "vmware") == 0)
+            device = "vmware-svga";
+        else if (strcmp(appliance->vga, "virtio") == 0)
+            device = board->pc ? "virtio-vga" : "virtio-gpu-pci";
+        argv_add(argv, "-device");
+        argv_add(argv, "%s,id=vga0%s", device, place);
+    }
+    if (appliance->display == DISPLAY_VNC) {
+        _cleanup_free_ char *prefix = socket_prefix(request);
+
+        argv_add(argv, "-vnc");
+        argv_add(argv, "unix:%s.vnc", prefix);
+    }
+    if (uses_usb(appliance)) {
+        _cleanup_free_ char *place = argv_controller(board);
+
+        argv_add(argv, "-device");
+        argv_add(argv, "%s,id=usb%s", board->pc ? "piix3-usb-uhci" : "qemu-xhci", place);
+    }
+    if (appliance->tablet) {
+        argv_add(argv, "-device");
+        argv_add(argv, "usb-tablet,id=tablet0,bus=usb.0");
+    }
+}
+
+/**
+ * add_extras() - Firmware variables, SMBIOS, and what else the definition may ask for
+ * @argv:	List
+ * @request:	Request
+ */
+static void add_extras(struct argv *argv, const struct qemu_request *request)
+{
+    const struct appliance *appliance = request->appliance;
+
+    for (size_t i = 0; i < appliance->smbios.count; i++) {
+        _cleanup_free_ char *text = expand(request, appliance->smbios.items[i]);
+
+        argv_add(argv, "-smbios");
+        argv_add(argv, "%s", text);
+    }
+    for (size_t i = 0; i < appliance->fw_cfg_count; i++) {
+        _cleanup_free_ char *plain = expand(request, appliance->fw_cfg[i].text);
+        _cleanup_free_ char *text = argv_comma(plain);
+
+        argv_add(argv, "-fw_cfg");
+        argv_add(argv, "name=%s,string=%s", appliance->fw_cfg[i].name, text);
+    }
+    for (size_t i = 0; i < appliance->options.count; i++) {
+        const char *option = appliance->options.items[i];
+        size_t name = strcspn(option, " ");
+
+        argv_add(argv, "%.*s", (int)name, option);
+        if (option[name])
+            argv_add(argv, "%s", option + name + 1);
     }
 }
 
@@ -333,27 +476,33 @@ char **qemu_argv(const struct qemu_request *request)
 {
     const struct node *node = &request->topology->nodes[request->node];
     const char *machine = node->machine ? node->machine : request->appliance->machine;
-    const char *pci = root_bus(machine);
+    const struct appliance *appliance = request->appliance;
+    struct qemu_board board = look_at(request, machine);
     struct argv argv = {0};
 
-    add(&argv, "qemu-system-%s", request->appliance->arch);
-    add(&argv, "-nodefaults");
-    add(&argv, "-no-user-config");
-    add(&argv, "-sandbox");
-    add(&argv, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+    board.controllers = argv_disk_controllers(appliance, &board) + uses_usb(appliance) +
+                        (board.arm_or_riscv ? appliance->serials - 1 : 0);
+    argv_add(&argv, "qemu-system-%s", appliance->arch);
+    argv_add(&argv, "-nodefaults");
+    argv_add(&argv, "-no-user-config");
+    argv_add(&argv, "-sandbox");
+    argv_add(&argv, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     /* Stopped until the engine has its consoles and has set the carriers. */
-    add(&argv, "-S");
-    add(&argv, "-display");
-    add(&argv, "none");
-    add(&argv, "-vga");
-    add(&argv, "none");
-    add(&argv, "-rtc");
-    add(&argv, "base=utc");
+    argv_add(&argv, "-S");
+    argv_add(&argv, "-display");
+    argv_add(&argv, "none");
+    argv_add(&argv, "-vga");
+    argv_add(&argv, "none");
+    argv_add(&argv, "-rtc");
+    argv_add(&argv, "base=%s", appliance->rtc_localtime ? "localtime" : "utc");
     add_machine(&argv, request, machine);
-    add_boot(&argv, request->appliance);
-    add_disks(&argv, request, pci);
-    add_nics(&argv, request, pci);
-    add_serials(&argv, request);
+    add_boot(&argv, appliance);
+    add_firmware(&argv, request, &board);
+    argv_disks(&argv, request, &board);
+    add_nics(&argv, request, &board);
+    add_serials(&argv, request, &board);
+    add_display(&argv, request, &board);
+    add_extras(&argv, request);
     array_grow(argv.items, argv.count, argv.capacity);
     argv.items[argv.count] = NULL;
     return argv.items;

@@ -4,9 +4,11 @@
 /* QEMU's command line for a node, as a pure function of topology, appliance and a few paths. Golden
  * tests under tests/golden hold what comes out.
  *
- * PCI addresses are stable, whatever else a node has: disks (then the configuration disk) in slots
- * 0x02 to 0x07; NIC n in slot 0x08 + n for the first 22, the further ones as functions of slot
- * 0x1e. Device ids: diskN, vdN, nicN, netN, serialN. */
+ * PCI addresses are stable, whatever else a node has: virtio disk n (the configuration disk last)
+ * in slot 0x02 + n % 4, function n / 4; the display in slot 0x06; controllers (SCSI, AHCI, USB,
+ * NVMe, further serial ports) as functions of slot 0x07; NIC n in slot 0x08 + n for the first 22,
+ * the further ones, at most 30, as functions of slot 0x1e, so that a guest finds them in order.
+ * Device ids: diskN, vdN, nicN, netN, serialN. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,10 +26,12 @@ struct qemu_request {
     const char *lab;
     size_t node;
     const struct appliance *appliance;
-    enum accel accel;     /* ACCEL_KVM or ACCEL_TCG */
-    bool host_cpu;        /* KVM with hardware: the host's CPU instead of the model */
-    const char *node_dir; /* kept folder of the node: disks, seed.tar */
-    const char *run_dir; /* where NODE.0.in and NODE.0.out are, its first console; NULL: node_dir */
+    enum accel accel;      /* ACCEL_KVM or ACCEL_TCG */
+    bool host_cpu;         /* KVM with hardware: the host's CPU instead of the model */
+    const char *node_dir;  /* kept folder of the node: disks, seed.tar */
+    const char *run_dir;   /* where NODE.0.in and NODE.0.out are, its first console, and the sockets
+                            * NODE.vnc and NODE.tpm; NULL: node_dir */
+    const char *uefi_code; /* the firmware, if the appliance wants UEFI */
 };
 
 /* qemu_argv() - NULL-terminated; free with qemu_argv_free(). */
@@ -35,8 +39,11 @@ char **qemu_argv(const struct qemu_request *request);
 void qemu_argv_free(char **argv);
 
 /* qemu_disk_path() - The file that disk @index of a node is: the shared base, or
- * NODE_DIR/diskN.raw|.qcow2. Caller frees. */
+ * NODE_DIR/diskN.FORMAT. Caller frees. */
 char *qemu_disk_path(const char *node_dir, const struct appliance *appliance, size_t index);
+
+/* qemu_uefi_vars() - Where a node keeps its UEFI variables. Caller frees. */
+char *qemu_uefi_vars(const char *node_dir);
 
 /* qemu_mac() - MAC address of a NIC: locally administered, always the same for lab, node and NIC.
  * @ret_text:	18 bytes, "02:…" */

@@ -77,8 +77,8 @@ json_t *status_node(const struct node_run *node)
                                 socket, "telnet", telnet ? json_integer(telnet) : json_null(),
                                 "clients", (int)console_clients(node->consoles[i])));
     }
-    (void)host_accel(&node->lab->host, node->spec->accel, node->appliance->arch, &accel, &reason,
-                     NULL);
+    (void)host_accel(&node->lab->host, node_accel_wanted(node), node->appliance->arch, &accel,
+                     &reason, NULL);
     object = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:b}", "name", node->spec->name, "image",
                        node->spec->image, "state", node_state_name(node->state), "accel",
                        accel == ACCEL_KVM ? "kvm" : "tcg", "accel_reason", reason, "paused",

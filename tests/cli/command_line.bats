@@ -174,10 +174,6 @@ line() {
 @test "what comes later says so" {
 	expect_status 1 labctl topology apply "$GOOD" --dry-run
 	output_has 'not available in this version'
-	expect_status 1 labctl image add x.qcow2
-	output_has 'not available in this version'
-	expect_status 1 labctl image import x.gns3a
-	output_has 'not available in this version'
 }
 
 @test "a capture is not written to a terminal" {

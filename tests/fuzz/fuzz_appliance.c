@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(name);
     }
     for (size_t i = 0; i < appliance->disk_count; i++)
-        if (strncmp(appliance->disks[i].file, "/etc/", 5) != 0)
+        if (appliance->disks[i].file && strncmp(appliance->disks[i].file, "/etc/", 5) != 0)
             abort();
     use_rule(appliance->ready);
     use_rule(appliance->exec_prompt);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* image list, show, and those that are to come. */
+/* image list and image show. */
 
 #include <dirent.h>
 #include <stdio.h>
@@ -17,6 +17,37 @@
 #include "labctl/output.h"
 
 /**
+ * disk_json() - A disk as a document
+ * @disk:	Disk
+ *
+ * Return: object
+ */
+static json_t *disk_json(const struct appliance_disk *disk)
+{
+    json_t *object = json_pack(
+        "{s:s?, s:s, s:s, s:s, s:s, s:i, s:b}", "file", disk->file, "bus",
+        appliance_disk_bus_word(disk->bus), "mode", appliance_disk_mode_word(disk->mode), "kind",
+        disk->kind == DISK_CDROM ? "cdrom" : "disk", "format", disk->format, "unit",
+        (int)disk->unit, "missing", disk->file != NULL && !file_exists(disk->file));
+
+    if (disk->size)
+        (void)json_object_set_new(object, "size", json_integer((json_int_t)disk->size));
+    return object;
+}
+
+/**
+ * file_json() - A file that is not there
+ * @file:	File
+ *
+ * Return: object
+ */
+static json_t *file_json(const struct appliance_file *file)
+{
+    return json_pack("{s:s, s:s?, s:I, s:s?}", "name", file->name, "md5", file->md5, "bytes",
+                     (json_int_t)file->bytes, "url", file->url);
+}
+
+/**
  * image_json() - An image as a document
  * @appliance:	Its definition
  *
@@ -25,8 +56,7 @@
 static json_t *image_json(const struct appliance *appliance)
 {
     json_t *image, *ports = json_array(), *disks = json_array();
-    static const char *const buses[] = {"virtio", "ide", "sata", "scsi", "floppy"};
-    static const char *const modes[] = {"readonly", "copy", "overlay"};
+    json_t *missing = json_array();
 
     for (unsigned i = 0; i < appliance->nic_count; i++) {
         _cleanup_free_ char *port = appliance_port_name(appliance, i);
@@ -34,10 +64,10 @@ static json_t *image_json(const struct appliance *appliance)
         (void)json_array_append_new(ports, json_string(port));
     }
     for (size_t i = 0; i < appliance->disk_count; i++)
-        (void)json_array_append_new(disks,
-                                    json_pack("{s:s, s:s, s:s}", "file", appliance->disks[i].file,
-                                              "bus", buses[appliance->disks[i].bus], "mode",
-                                              modes[appliance->disks[i].mode]));
+        (void)json_array_append_new(disks, disk_json(&appliance->disks[i]));
+    for (size_t i = 0; i < appliance->file_count; i++)
+        if (appliance->files[i].missing)
+            (void)json_array_append_new(missing, file_json(&appliance->files[i]));
     image = json_pack("{s:s, s:s?, s:s, s:s?, s:s?, s:i, s:I, s:I}", "name", appliance->name,
                       "description", appliance->description, "arch", appliance->arch, "machine",
                       appliance->machine, "folder", appliance->dir, "cpus", (int)appliance->cpus,
@@ -50,6 +80,11 @@ static json_t *image_json(const struct appliance *appliance)
                   (int)appliance->serials, "disks", disks, "ready", appliance->ready,
                   "ready_timeout_s", (json_int_t)(appliance->ready_timeout_ns / 1000000000), "exec",
                   appliance->exec_prompt != NULL));
+    (void)json_object_update_new(
+        image, json_pack("{s:s?, s:s?, s:s?, s:s, s:b, s:o}", "license", appliance->license, "user",
+                         appliance->user, "password", appliance->password, "display",
+                         appliance->display == DISPLAY_VNC ? "vnc" : "none", "uefi",
+                         appliance->firmware == FIRMWARE_UEFI, "missing", missing));
     return image;
 }
 
@@ -106,8 +141,10 @@ static json_t *list_images(struct image_library *library)
         json_t *image;
 
         if (image_library_get(library, *name, &appliance, &err) == 0) {
+            bool whole = appliance_missing(appliance) == 0;
+
             image = image_json(appliance);
-            (void)json_object_set_new(image, "state", json_string("ok"));
+            (void)json_object_set_new(image, "state", json_string(whole ? "ok" : "incomplete"));
         } else {
             _cleanup_free_ char *why =
                 text_escape(error_message(&err), strlen(error_message(&err)));
@@ -198,7 +235,16 @@ static void print_image(const struct appliance *appliance)
     table_add(&table, appliance->exec_prompt ? "labctl node exec works" : "no prompt rule");
     for (size_t i = 0; i < appliance->disk_count; i++) {
         table_add(&table, "disk");
-        table_add(&table, appliance->disks[i].file);
+        table_addf(&table, "%s (%s, %s)",
+                   appliance->disks[i].file ? appliance->disks[i].file : "empty",
+                   appliance_disk_bus_word(appliance->disks[i].bus),
+                   appliance_disk_mode_word(appliance->disks[i].mode));
+    }
+    for (size_t i = 0; i < appliance->file_count; i++) {
+        if (!appliance->files[i].missing)
+            continue;
+        table_add(&table, "missing");
+        table_add(&table, appliance->files[i].name);
     }
     table_add(&table, "folder");
     table_add(&table, appliance->dir);
@@ -223,14 +269,6 @@ static int run_show(struct invocation *invocation, struct error *err)
     return r;
 }
 
-static int run_later(struct invocation *invocation, struct error *err)
-{
-    (void)error_set(err, ENOSYS, "image %s is not available in this version",
-                    invocation->command->name);
-    error_hint(err, "an image is a folder with an appliance.yaml: docs/appliance.md");
-    return -ENOSYS;
-}
-
 const struct command cmd_image_list = {
     .group = "image",
     .name = "list",
@@ -248,24 +286,4 @@ const struct command cmd_image_show = {
     .words_most = 1,
     .words = WORD_IMAGE,
     .run = run_show,
-};
-
-const struct command cmd_image_add = {
-    .group = "image",
-    .name = "add",
-    .arguments = "FILE…",
-    .summary = "Add an image of your own (not in this version)",
-    .words_most = WORDS_ANY,
-    .words = WORD_FILE,
-    .run = run_later,
-};
-
-const struct command cmd_image_import = {
-    .group = "image",
-    .name = "import",
-    .arguments = "FILE…",
-    .summary = "Add an image from another tool's file (not in this version)",
-    .words_most = WORDS_ANY,
-    .words = WORD_FILE,
-    .run = run_later,
 };

@@ -91,14 +91,7 @@ static int run_build(struct invocation *invocation, struct error *err)
     return r <= ERROR_KIND_INPUT ? r : ERROR_KIND_FAILED;
 }
 
-/**
- * image_in_use() - Refuse to remove what a running lab needs
- * @name:	Image
- * @err:	Error to fill
- *
- * Return: 0 or -EBUSY
- */
-static int image_in_use(const char *name, struct error *err)
+int image_in_use(const char *name, struct error *err)
 {
     _cleanup_lab_list_ struct lab_list list = {0};
     int r = lab_list_read(&list, err);

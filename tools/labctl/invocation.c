@@ -62,6 +62,11 @@ static bool option_match(const struct option_spec *spec, const char *argument,
 static const struct option_spec *option_find(const struct command *command, const char *argument,
                                              const char **ret_value)
 {
+    /* A command's own come first: image import has a --version with a value. */
+    for (const struct option_spec *spec = command ? command->options : NULL; spec && spec->name;
+         spec++)
+        if (option_match(spec, argument, ret_value))
+            return spec;
     for (const struct option_spec *spec = common_options; spec->name; spec++)
         if (option_match(spec, argument, ret_value))
             return spec;
@@ -187,7 +192,7 @@ static const struct command *find_command(int argc, char **argv, int ret_at[2], 
             spec = option_find(command, argv[i], &value);
             if (spec && strcmp(spec->name, "help") == 0)
                 *ret_help = true;
-            if (spec && strcmp(spec->name, "version") == 0)
+            if (spec && strcmp(spec->name, "version") == 0 && !spec->value)
                 *ret_version = true;
             if (spec && spec->value && !value)
                 i++;

@@ -91,5 +91,8 @@ extern const struct command cmd_image_list, cmd_image_show, cmd_image_build, cmd
 extern const struct command cmd_image_import, cmd_image_remove;
 extern const struct command cmd_version, cmd_help, cmd_completion, cmd_complete;
 
+/* image_in_use() - Refuse to remove or replace what a running lab needs. Return: 0 or -EBUSY */
+int image_in_use(const char *name, struct error *err);
+
 /* capture_stream_run() - capture stream, and capture start -w -. */
 int capture_stream_run(struct invocation *invocation, struct error *err);

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+/* What the parts of the GNS3 reader share. */
+
+#include "appliance/import.h"
+
+/* What is being made of an appliance. */
+struct gns3 {
+    json_t *definition; /* so far */
+    json_t *notes;
+    unsigned serials; /* as its options ask */
+    bool no_defaults; /* -nodefaults */
+    bool vga_set;
+};
+
+/* gns3_note() - Tell people about something. */
+void gns3_note(struct gns3 *gns3, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* gns3_map() - The mapping of that key in the definition, made if it is not there. Borrowed. */
+json_t *gns3_map(struct gns3 *gns3, const char *key);
+/* gns3_options() - Take an appliance's free text for QEMU apart. Return: 0 or -EINVAL */
+int gns3_options(struct gns3 *gns3, const char *text, struct error *err);
+/* gns3_string() - A string of an object, NULL if there is none or it is empty. Borrowed. */
+const char *gns3_string(const json_t *object, const char *key);
+/* gns3_words() - Description, licence, login. */
+void gns3_words(struct gns3 *gns3, const json_t *root, const json_t *version);
+/* gns3_suggest_ready() - A rule for the console of systems that are known. */
+void gns3_suggest_ready(struct gns3 *gns3, const json_t *root);

@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/* Imports. An image is made in a folder of its own below IMAGES/.store that no name leads to:
+ * definition and files, each held against its checksum, its format and the definition's own reader.
+ * Only when it is whole does the folder get its name and a symbolic link in IMAGES, in one rename:
+ * nobody meets half an image, two imports of one name cannot mix, and of two only one gets it. A
+ * folder left by an import that was killed is swept up by a later one. */
+
+#include "appliance/import.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "appliance/appliance_priv.h"
+#include "appliance/import_priv.h"
+#include "appliance/probe.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/paths.h"
+#include "base/strbuf.h"
+#include "base/text.h"
+
+enum { SOURCE_MAX = 4 << 20, SWEEP_SECONDS = 600 };
+
+/* More than this does not come out of an archive whose content nobody has told the size of. */
+#define UNPACK_MOST (256ull << 30)
+
+/* An image in the making. */
+struct making {
+    char *root, *store, *dir; /* IMAGES, IMAGES/.store, the folder in it */
+    int lock;                 /* the folder, locked while this process lives; -1: none */
+};
+
+char *definition_text(const json_t *definition, const char *comment)
+{
+    struct strbuf text = STRBUF_INIT;
+    json_t *value;
+    const char *key;
+
+    strbuf_printf(&text, "# %s\n", comment);
+    json_object_foreach ((json_t *)definition, key, value) {
+        /* JSON is YAML; one key a line is good to read and to edit. */
+        char *line = json_dumps(value, JSON_ENCODE_ANY);
+
+        strbuf_printf(&text, "%s: %s\n", key, line ? line : "");
+        free(line);
+    }
+    return strbuf_steal(&text);
+}
+
+char *import_name(const char *source)
+{
+    _cleanup_free_ char *copy = xstrdup(source);
+    struct strbuf name = STRBUF_INIT;
+    char *base, *dot;
+
+    while (strlen(copy) > 1 && copy[strlen(copy) - 1] == '/')
+        copy[strlen(copy) - 1] = 0;
+    base = strrchr(copy, '/') ? strrchr(copy, '/') + 1 : copy;
+    dot = strrchr(base, '.');
+    if (dot && dot != base && strlen(dot) <= 6)
+        *dot = 0;
+    for (const char *at = base; *at && name.size < 60; at++) {
+        bool fine = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+                    (*at >= '0' && *at <= '9') || (name.size && strchr("._", *at));
+
+        if (fine)
+            strbuf_append(&name, at, 1);
+        else if (name.size && name.data[name.size - 1] != '-')
+            strbuf_append(&name, "-", 1);
+    }
+    while (name.size && strchr("-._", name.data[name.size - 1]))
+        name.data[--name.size] = 0;
+    return strbuf_steal(&name);
+}
+
+/**
+ * sweep() - Remove what imports left that were killed
+ * @store:	IMAGES/.store
+ */
+static void sweep(const char *store)
+{
+    _cleanup_closedir_ DIR *dir = opendir(store);
+    struct dirent *item;
+
+    while (dir && (item = readdir(dir))) {
+        _cleanup_free_ char *path = path_join(store, item->d_name);
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+
+        if (strncmp(item->d_name, ".import-", 8) != 0)
+            continue;
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0 && fstat(fd, &st) == 0 && st.st_mtime < time(NULL) - SWEEP_SECONDS &&
+            flock(fd, LOCK_EX | LOCK_NB) == 0)
+            (void)dir_remove_tree(path, NULL);
+    }
+}
+
+/**
+ * making_done() - Give up what was not finished
+ * @making:	What was made
+ */
+static void making_done(struct making *making)
+{
+    if (making->dir)
+        (void)dir_remove_tree(making->dir, NULL);
+    if (making->lock >= 0)
+        (void)close(making->lock);
+    free(making->root);
+    free(making->store);
+    free(making->dir);
+}
+
+/**
+ * making_begin() - Make the folder
+ * @making:	Gets it
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int making_begin(struct making *making, struct error *err)
+{
+    int r;
+
+    making->root = paths_images_root(err);
+    if (!making->root)
+        return -ENOENT;
+    making->store = path_join(making->root, ".store");
+    r = dir_make(making->store, err);
+    if (r < 0)
+        return r;
+    sweep(making->store);
+    making->dir = path_join(making->store, ".import-XXXXXX");
+    if (!mkdtemp(making->dir)) {
+        r = error_errno(err, errno, "%s", making->dir);
+        free(making->dir);
+        making->dir = NULL;
+        return r;
+    }
+    (void)chmod(making->dir, 0755);
+    making->lock = open(making->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (making->lock >= 0)
+        (void)flock(making->lock, LOCK_EX | LOCK_NB);
+    return 0;
+}
+
+/**
+ * making_publish() - Give the image its name
+ * @making:	What was made; has no folder any more on success
+ * @name:	Name
+ * @replace:	Whether one of that name makes way
+ * @err:	Error to fill
+ *
+ * Return: 0, -EEXIST, or -errno
+ */
+static int making_publish(struct making *making, const char *name, bool replace, struct error *err)
+{
+    _cleanup_free_ char *link = path_join(making->root, name), *final = NULL, *temp = NULL;
+    _cleanup_free_ char *target = NULL, *old = replace ? realpath(link, NULL) : NULL;
+    _cleanup_free_ char *real_store = realpath(making->store, NULL);
+    uint64_t key = 0;
+    int r = 0;
+
+    if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key))
+        return error_errno(err, errno, "random number");
+    final = xasprintf("%s/%s-%016" PRIx64, making->store, name, key);
+    target = xasprintf(".store/%s-%016" PRIx64, name, key);
+    temp = xasprintf("%s/.link-%016" PRIx64, making->store, key);
+    if (rename(making->dir, final) < 0)
+        return error_errno(err, errno, "%s", final);
+    free(making->dir);
+    making->dir = xstrdup(final);
+    if (symlink(target, temp) < 0)
+        return error_errno(err, errno, "%s", temp);
+    if (renameat2(AT_FDCWD, temp, AT_FDCWD, link, replace ? 0 : RENAME_NOREPLACE) < 0) {
+        r = errno == EEXIST ? error_set(err, EEXIST, "there is an image '%s' already", name)
+                            : error_errno(err, errno, "%s", link);
+        error_hint(err, "give another one by --name, or --replace it");
+        (void)unlink(temp);
+        return r;
+    }
+    free(making->dir);
+    making->dir = NULL;
+    if (old && real_store && strncmp(old, real_store, strlen(real_store)) == 0 &&
+        old[strlen(real_store)] == '/')
+        (void)dir_remove_tree(old, NULL);
+    return 0;
+}
+
+/**
+ * base_name() - The last part of a path
+ * @path:	Path
+ *
+ * Return: part of it
+ */
+static const char *base_name(const char *path)
+{
+    return strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+}
+
+/**
+ * fits_name() - Whether a file is called like one that is wanted, maybe packed
+ * @path:	File that was given
+ * @wanted:	Name
+ *
+ * Return: true if so
+ */
+static bool fits_name(const char *path, const char *wanted)
+{
+    static const char *const packed[] = {"", ".gz", ".bz2", ".xz", ".zip", ".7z", ".zst"};
+    const char *base = base_name(path);
+    size_t size = strlen(wanted);
+
+    if (strncmp(base, wanted, size) != 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(packed); i++)
+        if (strcmp(base + size, packed[i]) == 0)
+            return true;
+    return false;
+}
+
+/**
+ * put_file() - Copy or unpack a file and see whether it is the one that is wanted
+ * @path:	File that was given
+ * @wanted:	Entry of 'files'
+ * @dir:	Folder to put it in, under a name that nobody knows
+ * @ret_temp:	Path of the copy; caller removes it
+ * @err:	Error to fill
+ *
+ * Return: 1 if its checksum is right, 0 if there is none to compare, -EBADMSG if it is wrong, or
+ * -errno
+ */
+static int put_file(const char *path, const json_t *wanted, const char *dir, char **ret_temp,
+                    struct error *err)
+{
+    const char *name = json_string_value(json_object_get(wanted, "name"));
+    const char *md5 = json_string_value(json_object_get(wanted, "md5"));
+    json_int_t bytes = json_integer_value(json_object_get(wanted, "bytes"));
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    _cleanup_free_ char *temp = xasprintf("%s/.%d-%ld", dir, (int)getpid(), random());
+    struct image_probe probe;
+    char got[33], unpacked[33];
+    int r;
+
+    if (fd < 0)
+        return error_errno(err, errno, "%s", path);
+    r = image_probe_fd(fd, &probe, err);
+    if (r < 0)
+        return error_prefix(err, "%s", path);
+    /* The sum is of the file as it is used. One that is packed is copied as it is only if the sum
+     * says so or if nothing but a sum could tell. */
+    if (!probe.compression || (md5 && (uint64_t)bytes == probe.file_size)) {
+        r = file_digest_copy(fd, temp, got, err);
+        if (r == 0 && (!md5 || strcmp(got, md5) == 0) && !probe.compression) {
+            *ret_temp = steal_ptr(temp);
+            return md5 != NULL;
+        }
+        if (r < 0)
+            return error_prefix(err, "%s", path);
+        if (md5 && strcmp(got, md5) == 0) {
+            *ret_temp = steal_ptr(temp);
+            return 1;
+        }
+        if (!probe.compression) {
+            *ret_temp = steal_ptr(temp);
+            return error_set(err, EBADMSG, "%s: its MD5 sum is %s, and '%s' has %s", path, got,
+                             name, md5);
+        }
+        (void)unlink(temp);
+    }
+    r = file_unpack(fd, name, bytes > 0 ? (unsigned long long)bytes : UNPACK_MOST, temp, unpacked,
+                    err);
+    if (r < 0)
+        return error_prefix(err, "%s", path);
+    *ret_temp = steal_ptr(temp);
+    if (md5 && strcmp(unpacked, md5) != 0)
+        return error_set(err, EBADMSG, "%s: unpacked, its MD5 sum is %s, and '%s' has %s", path,
+                         unpacked, name, md5);
+    return md5 != NULL;
+}
+
+/**
+ * accept_file() - Give a file its name in the image if it is the wanted one
+ * @request:	What is asked for
+ * @path:	File that was given
+ * @wanted:	Entry of 'files'
+ * @dir:	The image's folder
+ * @notes:	Gets what people should know
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno; -EBADMSG: it is another one
+ */
+static int accept_file(const struct image_import *request, const char *path, const json_t *wanted,
+                       const char *dir, json_t *notes, struct error *err)
+{
+    const char *name = json_string_value(json_object_get(wanted, "name"));
+    _cleanup_free_ char *temp = NULL, *final = path_join(dir, name);
+    json_int_t bytes = json_integer_value(json_object_get(wanted, "bytes"));
+    int r = put_file(path, wanted, dir, &temp, err);
+    struct image_probe probe;
+    struct stat st;
+
+    if (r == -EBADMSG && request->unverified) {
+        error_done(err);
+        (void)json_array_append_new(
+            notes, json_sprintf("'%s' is taken without its checksum being right", name));
+        r = 0;
+    } else if (r >= 0 && bytes > 0 && !request->unverified && temp &&
+               (stat(temp, &st) < 0 || st.st_size != bytes)) {
+        r = error_set(err, EBADMSG, "%s: it has %lld bytes, and '%s' has %lld", path,
+                      (long long)st.st_size, name, (long long)bytes);
+    }
+    /* Unpacked, it may turn out to be what would not have been taken as it is. */
+    if (r >= 0)
+        r = image_probe_file(temp, &probe, err) < 0 ? error_prefix(err, "%s", path) : 0;
+    if (r >= 0 && rename(temp, final) < 0)
+        r = error_errno(err, errno, "%s", final);
+    if (r < 0 && temp)
+        (void)unlink(temp);
+    if (r == -EBADMSG)
+        error_hint(err, "is it another version (--version)? --unverified takes it as it is");
+    return r < 0 ? r : 0;
+}
+
+/**
+ * find_given() - A file by its name: among those that people gave, or beside the appliance
+ * @request:	What is asked for
+ * @used:	For each file given, whether it is used
+ * @name:	Name
+ *
+ * Return: new path, or NULL
+ */
+static char *find_given(const struct image_import *request, bool *used, const char *name)
+{
+    _cleanup_free_ char *dir = request->source ? path_dirname(request->source) : NULL;
+    struct stat st;
+
+    for (size_t i = 0; i < request->disk_count; i++) {
+        if (!used[i] && fits_name(request->disks[i], name)) {
+            used[i] = true;
+            return xstrdup(request->disks[i]);
+        }
+    }
+    if (dir) {
+        char *path = path_join(dir, name);
+
+        if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+            return path;
+        free(path);
+    }
+    return NULL;
+}
+
+/**
+ * try_rest() - Files whose names say nothing: their sums tell what they are
+ * @request:	What is asked for
+ * @used:	For each file given, whether it is used
+ * @wanted:	Files still wanted; those found are taken out
+ * @dir:	The image's folder
+ * @notes:	Gets what people should know
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int try_rest(const struct image_import *request, bool *used, json_t *wanted, const char *dir,
+                    json_t *notes, struct error *err)
+{
+    for (size_t i = 0; i < request->disk_count; i++) {
+        _cleanup_error_ struct error last = ERROR_INIT;
+        int r = -EBADMSG;
+
+        if (used[i])
+            continue;
+        if (!json_array_size(wanted)) {
+            return error_input(err, "%s: the image needs no further file", request->disks[i]);
+        }
+        for (size_t j = 0; r == -EBADMSG && j < json_array_size(wanted); j++) {
+            error_done(&last);
+            r = accept_file(request, request->disks[i], json_array_get(wanted, j), dir, notes,
+                            &last);
+            if (r == 0) {
+                (void)json_array_remove(wanted, j);
+                break;
+            }
+        }
+        if (r < 0) {
+            error_move(err, &last);
+            return r;
+        }
+    }
+    return 0;
+}
+
+/**
+ * take_files() - Get the files that an image needs
+ * @request:	What is asked for
+ * @files:	Entries of 'files' that are not there
+ * @dir:	The image's folder
+ * @notes:	Gets what people should know
+ * @missing:	Array that takes the names of those that are not found
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int take_files(const struct image_import *request, const json_t *files, const char *dir,
+                      json_t *notes, json_t *missing, struct error *err)
+{
+    _cleanup_free_ bool *used = xnew0(bool, request->disk_count + 1);
+    json_t *rest = json_array();
+    const json_t *file;
+    size_t i;
+    int r = 0;
+
+    json_array_foreach (files, i, file) {
+        const char *name = json_string_value(json_object_get(file, "name"));
+        _cleanup_free_ char *path = find_given(request, used, name);
+
+        if (!path)
+            (void)json_array_append(rest, (json_t *)file);
+        else
+            r = accept_file(request, path, file, dir, notes, err);
+        if (r < 0)
+            break;
+    }
+    if (r == 0)
+        r = try_rest(request, used, rest, dir, notes, err);
+    json_array_foreach (rest, i, file)
+        (void)json_array_append(missing, json_object_get(file, "name"));
+    json_decref(rest);
+    return r;
+}
+
+/**
+ * refuse_missing() - Say which files an import lacks
+ * @missing:	Their names
+ * @err:	Error to fill
+ *
+ * Return: 0 if none, else -ENOENT
+ */
+static int refuse_missing(const json_t *missing, struct error *err)
+{
+    _cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
+    const json_t *name;
+    size_t i;
+
+    if (!json_array_size(missing))
+        return 0;
+    json_array_foreach (missing, i, name)
+        strbuf_printf(&names, "%s'%s'", i ? ", " : "", json_string_value(name));
+    (void)error_set(err, ENOENT, "the image needs the file%s %s",
+                    json_array_size(missing) == 1 ? "" : "s", names.data);
+    if (err)
+        err->kind = ERROR_KIND_INPUT;
+    error_hint(err, "give it by --disk FILE, put it beside the appliance, or import with "
+                    "--definition-only and add it later");
+    return -ENOENT;
+}
+
+/**
+ * write_definition() - Write appliance.yaml and read it as everybody will
+ * @dir:	The image's folder
+ * @definition:	Definition
+ * @comment:	Where it comes from
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int write_definition(const char *dir, const json_t *definition, const char *comment,
+                            struct error *err)
+{
+    _cleanup_free_ char *path = path_join(dir, "appliance.yaml");
+    _cleanup_free_ char *text = definition_text(definition, comment);
+    _cleanup_appliance_ struct appliance *appliance = NULL;
+    int r = appliance_parse(path, text, strlen(text), &appliance, err);
+
+    return r < 0 ? r : file_write_atomic(path, text, strlen(text), 0644, err);
+}
+
+/**
+ * read_source() - A definition from what was given
+ * @request:	What is asked for
+ * @name:	Of the image
+ * @ret_definition: New object
+ * @notes:	Gets what people should know
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int read_source(const struct image_import *request, const char *name,
+                       json_t **ret_definition, json_t *notes, struct error *err)
+{
+    _cleanup_free_ char *data = NULL;
+    size_t size = 0;
+    int r;
+
+    if (!request->source)
+        return guess_definition(request, name, ret_definition, notes, err);
+    r = file_read(request->source, SOURCE_MAX, &data, &size, err);
+    if (r < 0)
+        return r;
+    r = gns3_definition(data, size, request->version, name, ret_definition, notes, err);
+    return r < 0 ? error_prefix(err, "%s", request->source) : 0;
+}
+
+int image_import(const struct image_import *request, json_t **ret_report, struct error *err)
+{
+    _cleanup_(making_done) struct making making = {.lock = -1};
+    _cleanup_free_ char *name = request->name ? xstrdup(request->name)
+                                              : import_name(request->source ? request->source : "");
+    _cleanup_free_ char *comment = NULL, *shown = NULL;
+    json_t *definition = NULL, *notes = json_array(), *missing = json_array();
+    const char *from = request->source ? base_name(request->source) : request->disks[0];
+    int r;
+
+    shown = text_escape(from, strlen(from));
+    comment = xasprintf("Imported from %s", shown);
+    if (!text_is_name(name))
+        r = error_input(err, "'%s' cannot be the name of an image: give one by --name", name);
+    else
+        r = read_source(request, name, &definition, notes, err);
+    if (r == 0)
+        r = making_begin(&making, err);
+    if (r == 0)
+        r = take_files(request, json_object_get(definition, "files"), making.dir, notes, missing,
+                       err);
+    if (r == 0 && !request->definition_only)
+        r = refuse_missing(missing, err);
+    if (r == 0)
+        r = write_definition(making.dir, definition, comment, err);
+    if (r == 0)
+        r = making_publish(&making, name, request->replace, err);
+    if (r == 0)
+        *ret_report =
+            json_pack("{s:s, s:O, s:O}", "name", name, "notes", notes, "missing", missing);
+    json_decref(definition);
+    json_decref(notes);
+    json_decref(missing);
+    return r;
+}
+
+int image_add_files(const struct image_import *request, json_t **ret_report, struct error *err)
+{
+    _cleanup_free_ char *root = paths_images_root(err), *link = NULL, *dir = NULL, *path = NULL;
+    _cleanup_appliance_ struct appliance *appliance = NULL, *again = NULL;
+    json_t *files, *notes, *missing;
+    int r;
+
+    if (!root)
+        return -ENOENT;
+    link = path_join(root, request->name);
+    dir = realpath(link, NULL);
+    if (!dir)
+        return error_errno(err, errno, "%s", link);
+    path = path_join(dir, "appliance.yaml");
+    r = appliance_read(path, &appliance, err);
+    if (r < 0)
+        return r;
+    files = json_array();
+    notes = json_array();
+    missing = json_array();
+    for (size_t i = 0; i < appliance->file_count; i++) {
+        const struct appliance_file *file = &appliance->files[i];
+
+        if (file->missing)
+            (void)json_array_append_new(files,
+                                        json_pack("{s:s, s:s*, s:I}", "name", file->name, "md5",
+                                                  file->md5, "bytes", (json_int_t)file->bytes));
+    }
+    if (!json_array_size(files))
+        r = error_input(err, "the image '%s' is there, and it lacks no file", request->name);
+    if (r == 0)
+        r = take_files(request, files, dir, notes, missing, err);
+    if (r == 0)
+        r = appliance_read(path, &again, err);
+    if (r == 0)
+        *ret_report =
+            json_pack("{s:s, s:O, s:O}", "name", request->name, "notes", notes, "missing", missing);
+    json_decref(files);
+    json_decref(notes);
+    json_decref(missing);
+    return r;
+}
