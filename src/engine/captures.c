@@ -432,7 +432,7 @@ static int read_request(struct lab *lab, json_t *params, struct request *request
     if (r == 0 && request->filter)
         r = capture_filter_check(request->filter, err);
     if (r == 0 && !lab->fabric)
-        r = error_set(err, ENOTCONN, "the lab is not up");
+        r = error_set(err, ENOTCONN, "the lab has no fabric process to start a capture with");
     if (r == 0)
         r = rpc_param_bool(params, "once", false, &once, err);
     if (r == 0)

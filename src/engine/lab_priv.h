@@ -271,6 +271,8 @@ int link_cut(struct lab *lab, size_t link, int from, bool down, struct error *er
 int link_impair(struct lab *lab, size_t link, const struct impairment impairment[static 2],
                 struct error *err);
 json_t *impairment_json(const struct impairment *impairment);
+/* link_impairment_text() - What is done to a link's frames, in words. Caller frees. */
+char *link_impairment_text(const struct lab *lab, size_t link);
 json_t *link_impairment_json(const struct lab *lab, size_t link);
 json_t *link_wire_json(const struct lab *lab, size_t link);
 

@@ -470,6 +470,7 @@ static void leave_soon(struct lab *lab)
 int link_impair(struct lab *lab, size_t link, const struct impairment impairment[static 2],
                 struct error *err)
 {
+    _cleanup_free_ char *text = NULL;
     struct link_run *run = &lab->links[link];
     bool wanted = !impairment_is_none(&impairment[0]) || !impairment_is_none(&impairment[1]);
     int r = 0;
@@ -493,8 +494,9 @@ int link_impair(struct lab *lab, size_t link, const struct impairment impairment
         leave_soon(lab);
     free(lab->wire_fault);
     lab->wire_fault = NULL;
-    lab_event(lab, "link", NULL, "link '%s' %s", link_name(lab, link),
-              wanted ? "impaired" : "is a plain cable");
+    text = wanted ? link_impairment_text(lab, link) : NULL;
+    lab_event(lab, "link", NULL, "link '%s' %s%s", link_name(lab, link),
+              wanted ? "impaired: " : "is a plain cable", wanted ? text : "");
     lab_changed(lab);
     return 0;
 }

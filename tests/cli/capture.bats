@@ -224,8 +224,8 @@ start() {
 	needs_tshark
 	local sum corrupted bad
 	sum=$(seq 1 100000 | sha256sum | cut -d' ' -f1)
-	labctl link set wire corrupt=3%
 	start wire --side before --filter tcp -w "$T/whole.pcapng"
+	labctl link set wire corrupt=3%
 	start wire --side after --filter tcp -w "$T/broken.pcapng"
 	on h1 'seq 1 100000 >/tmp/file; socat TCP-LISTEN:8001,reuseaddr OPEN:/tmp/file,rdonly &'
 	[[ $(on h2 'sleep 1; socat -u TCP:10.0.0.1:8001 - | sha256sum') == *"$sum"* ]]
@@ -234,6 +234,7 @@ start() {
 	labctl link clear wire
 	[ "$(fields "$T/whole.pcapng" -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE \
 		-e tcp.checksum.status -e ip.checksum.status | sort -u)" = "1	1" ]
+	[ "$(fields "$T/whole.pcapng" -Y frame.comment -e frame.comment)" = "labctl: link 'wire' impaired: corrupt 3%" ]
 	bad=$(fields "$T/broken.pcapng" -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE \
 		-e tcp.checksum.status -e ip.checksum.status | grep -cvx '1	1')
 	echo "corrupted $corrupted, seen $bad"

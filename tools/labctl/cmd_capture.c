@@ -280,6 +280,12 @@ static int run_list(struct invocation *invocation, struct error *err)
         print_captures(json_object_get(result, "captures"));
     else
         (void)printf("No captures.\n");
+    if (json_integer_value(json_object_get(result, "keep_ms")) > 0) {
+        _cleanup_free_ char *keep = units_format_duration(
+            (uint64_t)json_integer_value(json_object_get(result, "keep_ms")) * 1000000u);
+
+        (void)printf("The last %s are kept: labctl capture save\n", keep);
+    }
     json_decref(result);
     return 0;
 }
