@@ -47,7 +47,7 @@ struct capture_options {
  * CAPTURE_FD_CONTROL: a listening SOCK_SEQPACKET unix socket. Whoever connects gets the reports
  * too, the present state first, and may send messages of at most CAPTURE_MESSAGE_MAX bytes:
  *
- *	note TEXT	TEXT becomes a comment on the next packet
+ *	note NS TEXT	TEXT becomes a comment on the first packet that passes after NS (since 1970)
  *	save ID LAST-NS	(keep_ns) write what is kept into the descriptor that comes along, then
  *report filter BPF	{"event":"saved","id":ID,"failed":…,"why":"…","packets":N,"bytes":N, only
  *IFNAME both|sent|received	"from_ns":N}. The further lines are optional.

@@ -3,7 +3,7 @@
 /* What the worker is told while it runs (capture.h, CAPTURE_FD_CONTROL): notes, and to write down
  * what it keeps.
  *
- * A note gets the time at which it came, and waits for the first packet that passed later and is
+ * A note has the time at which it was made, and waits for the first packet that passed later and is
  * written: frames that passed before may still be in the rings. So many wait at most; then the
  * oldest go.
  *
@@ -60,11 +60,18 @@ void worker_orders_noted(struct worker *worker, uint64_t time_ns)
 /**
  * take_note() - Remember a comment
  * @worker:	The worker
- * @text:	Comment
+ * @text:	Time, blank, comment
  */
 static void take_note(struct worker *worker, const char *text)
 {
-    size_t size = strnlen(text, CAPTURE_NOTE_MAX);
+    char *end;
+    uint64_t time_ns = strtoull(text, &end, 10);
+    size_t size;
+
+    if (end == text || *end != ' ')
+        return;
+    text = end + 1;
+    size = strnlen(text, CAPTURE_NOTE_MAX);
 
     while (size > 0 && size == CAPTURE_NOTE_MAX && ((unsigned char)text[size] & 0xc0) == 0x80)
         size--; /* not within a character */
@@ -74,7 +81,7 @@ static void take_note(struct worker *worker, const char *text)
         drop_notes(worker, 1);
     array_grow(worker->notes, worker->note_count, worker->note_capacity);
     worker->notes[worker->note_count++] = (struct note){
-        .time_ns = worker_clock_ns(CLOCK_REALTIME),
+        .time_ns = time_ns,
         .text = text_escape(text, size),
     };
 }

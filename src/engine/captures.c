@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -363,10 +364,12 @@ int capture_run_tell(struct capture_run *run, const char *text, int fd, struct e
 
 void captures_note(struct lab *lab, const char *text)
 {
-    _cleanup_free_ char *message = xasprintf("note %s", text);
+    _cleanup_free_ char *message = NULL;
+    struct timespec now = {0};
 
-    if (strlen(message) > CAPTURE_NOTE_MAX)
-        message[CAPTURE_NOTE_MAX] = 0;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    message = xasprintf("note %lld%09ld %.*s", (long long)now.tv_sec, now.tv_nsec,
+                        (int)CAPTURE_NOTE_MAX, text);
     for (size_t i = 0; i < lab->capture_count; i++)
         if (!lab->captures[i]->ended)
             (void)capture_run_tell(lab->captures[i], message, -1, NULL);

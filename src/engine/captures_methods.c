@@ -175,8 +175,8 @@ void captures_method_note(struct rpc_call *call, json_t *params, void *data)
     json_int_t running = 0;
 
     if (rpc_param_string(params, "text", true, &text, &err) == 0 &&
-        (!*text || strlen(text) > CAPTURE_NOTE_MAX - 5))
-        (void)error_input(&err, "a note has 1 to %u bytes", CAPTURE_NOTE_MAX - 5);
+        (!*text || strlen(text) > CAPTURE_NOTE_MAX))
+        (void)error_input(&err, "a note has 1 to %u bytes", CAPTURE_NOTE_MAX);
     for (size_t i = 0; i < lab->capture_count; i++)
         running += !lab->captures[i]->ended;
     if (!err.code && running == 0 && !lab->keeper) {

@@ -125,7 +125,10 @@ start() {
 	labctl link up side
 	engine=$(sed -n 's/^process \([0-9]*\): .*labctl-engine.*--lab cap .*/\1/p' < <(leftovers "$T"))
 	kill -9 "$engine"
+	# Its socket may answer for as long as the kernel takes to end it.
+	wait_until 10 eval '[ ! -e "/proc/$engine" ] || grep -q "^State:.Z" "/proc/$engine/status"'
 	labctl capture note 'the engine is another one'
+	inject "$(tap a:eth0)" 1 60
 	wait_until 60 eval 'on h1 "cat /tmp/ping.log" | grep -q "300 packets transmitted, 300 received"'
 	labctl capture stop --all
 	wait $reader

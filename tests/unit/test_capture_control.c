@@ -87,6 +87,18 @@ static void tell(int connection, const char *text, int fd)
     assert_int_equal(socket_send_fds(connection, text, strlen(text), &fd, fd >= 0), 0);
 }
 
+/* note() - Have a comment put on the next packet. */
+static void note(int connection, const char *text)
+{
+    struct timespec now;
+    char *message;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    message = xasprintf("note %lld%09ld %s", (long long)now.tv_sec, now.tv_nsec, text);
+    tell(connection, message, -1);
+    free(message);
+}
+
 /* settle() - Wait until all that was sent before is understood. */
 static void settle(int connection)
 {
@@ -116,19 +128,19 @@ static void notes_stand_on_the_next_packet(void **state)
     hear(connection, "started", NULL, 0);
     numbered(100, 0);
     lab_send(a, NULL, frame, 100);
-    (void)usleep(100000); /* stamped before the note for certain */
-    tell(connection, "note here it \033[31m fails", -1);
-    tell(connection, "note second", -1);
+    note(connection, "here it \033[31m fails");
+    note(connection, "second");
     tell(connection, "nonsense", -1);
     tell(connection, "note ", -1);
+    tell(connection, "note now that", -1);
+    note(connection, "");
     settle(connection);
     lab_send(a, NULL, frame, 100);
     lab_send(a, NULL, frame, 100);
     (void)usleep(100000);
     memset(long_note, 'x', sizeof(long_note));
-    memcpy(long_note, "note ", 5);
     long_note[sizeof(long_note) - 1] = 0;
-    tell(connection, long_note, -1);
+    note(connection, long_note);
     settle(connection);
     finish(&worker);
     lab_read(&worker, &file);
@@ -139,8 +151,8 @@ static void notes_stand_on_the_next_packet(void **state)
     assert_non_null(memmem(file.data, file.size, "here it \\x1b[31m fails", 21));
     assert_string_equal(file.frames[2].comment, "");
     /* What found no packet stands at the end, cut to its most. */
-    assert_non_null(memmem(file.data, file.size, long_note + 5, CAPTURE_NOTE_MAX));
-    assert_null(memmem(file.data, file.size, long_note + 5, CAPTURE_NOTE_MAX + 1));
+    assert_non_null(memmem(file.data, file.size, long_note, CAPTURE_NOTE_MAX));
+    assert_null(memmem(file.data, file.size, long_note, CAPTURE_NOTE_MAX + 1));
     lab_file_done(&file);
     lab_clean(&worker);
     (void)close(a);
