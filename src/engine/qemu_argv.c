@@ -22,6 +22,8 @@
 /* Translation buffer of TCG in MiB: QEMU's default grows to a gigabyte in each process. */
 #define TB_SIZE_MB 64
 
+#define PSERIES_BLOCK ((uint64_t)256 << 20)
+
 void argv_add(struct argv *argv, const char *format, ...)
 {
     va_list args;
@@ -162,6 +164,9 @@ static void add_machine(struct argv *argv, const struct qemu_request *request, c
     const char *cpu = node->cpu_model ? node->cpu_model : appliance->cpu_model;
     _cleanup_strbuf_ struct strbuf properties = STRBUF_INIT;
 
+    /* pSeries machines have memory in blocks of 256 MiB. */
+    if (strncmp(machine, "pseries", 7) == 0)
+        memory = (memory + PSERIES_BLOCK - 1) / PSERIES_BLOCK * PSERIES_BLOCK;
     strbuf_puts(&properties, "");
     for (size_t i = 0; i < appliance->machine_properties.count; i++)
         strbuf_printf(&properties, ",%s", appliance->machine_properties.items[i]);

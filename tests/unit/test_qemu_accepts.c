@@ -50,6 +50,8 @@ static int setup(void **state)
     (void)state;
     /* A user namespace without a map leaves no right to the taps' device: then they are skipped. */
     namespace_made = unshare(flags) == 0;
+    /* A QEMU that has ended is to be seen, not to end the test. */
+    (void)signal(SIGPIPE, SIG_IGN);
     return mkdtemp(dir) ? 0 : -1;
 }
 
@@ -170,6 +172,7 @@ static char *accepts(const struct appliance *appliance, unsigned nics)
     size_t count = 0;
     int client, status;
     char *wrong = NULL, **argv, *line = NULL;
+    json_t *answer;
     size_t room = 0;
     FILE *qmp;
     pid_t pid;
@@ -207,8 +210,8 @@ static char *accepts(const struct appliance *appliance, unsigned nics)
         (void)close(fds[i].from);
     qmp = fdopen(client, "r+");
     assert_non_null(qmp);
-    if (getline(&line, &room, qmp) > 0) {
-        json_decref(ask(qmp, "qmp_capabilities"));
+    if (getline(&line, &room, qmp) > 0 && (answer = ask(qmp, "qmp_capabilities"))) {
+        json_decref(answer);
         wrong = compare(qmp, appliance, nics);
         json_decref(ask(qmp, "quit"));
     } else if (file_read(log, 1 << 16, &said, NULL, NULL) == 0) {
@@ -261,8 +264,11 @@ static void check(const char *arch, unsigned nics, const char *text)
         return;
     }
     wrong = accepts(appliance, nics);
-    if (wrong)
+    if (wrong && strstr(wrong, "Unable to load the RISC-V firmware"))
+        print_message("SKIP: %s: its firmware is not installed (opensbi)\n", arch);
+    else if (wrong)
         fail_msg("%s: %s", text, wrong);
+    free(wrong);
 }
 
 #define DISK "{size: 16M, bus: "
