@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* node list, start, stop, restart, wipe and exec. */
+/* node list, start, stop, restart and wipe. */
 
 #include <stdio.h>
 #include <string.h>
@@ -116,45 +116,6 @@ static int run_wipe(struct invocation *invocation, struct error *err)
     return act(invocation, "node.wipe", err);
 }
 
-static int run_exec(struct invocation *invocation, struct error *err)
-{
-    _cleanup_strbuf_ struct strbuf command = STRBUF_INIT;
-    const char *output;
-    json_t *params, *result = NULL;
-    json_int_t status;
-    long timeout = 0;
-    size_t size;
-    int r = invocation_integer(invocation, "timeout", 1, 86400, &timeout, err);
-
-    for (size_t i = 1; i < invocation->word_count; i++)
-        strbuf_printf(&command, "%s%s", i > 1 ? " " : "", invocation->words[i]);
-    params = json_pack("{s:s, s:s}", "node", invocation->words[0], "command", command.data);
-    if (!params && r == 0)
-        r = error_input(err, "the command is not UTF-8 text");
-    if (r < 0) {
-        json_decref(params);
-        return r;
-    }
-    if (timeout > 0)
-        (void)json_object_set_new(params, "timeout_s", json_integer(timeout));
-    r = lab_invoke(invocation, "node.exec", params, &result, err);
-    if (r < 0)
-        return r;
-    status = json_integer_value(json_object_get(result, "status"));
-    output = json_text(result, "output");
-    size = strlen(output);
-    if (invocation->json) {
-        (void)json_object_set_new(result, "node", json_string(invocation->words[0]));
-        print_json(result);
-    } else {
-        print_text(output, size);
-        if (size > 0 && output[size - 1] != '\n')
-            (void)printf("\n");
-        json_decref(result);
-    }
-    return status == 0 ? 0 : ERROR_KIND_FAILED;
-}
-
 static const struct option_spec start_options[] = {
     {"all", 0, NULL, "every node"},
     {"no-wait", 0, NULL, "do not wait until they are ready"},
@@ -170,11 +131,6 @@ static const struct option_spec stop_options[] = {
 
 static const struct option_spec wipe_options[] = {
     {"all", 0, NULL, "every node"},
-    {0},
-};
-
-static const struct option_spec exec_options[] = {
-    {"timeout", 0, "SECONDS", "how long it may take (default 30)"},
     {0},
 };
 
@@ -228,20 +184,4 @@ const struct command cmd_node_wipe = {
     .words_most = WORDS_ANY,
     .words = WORD_NODE,
     .run = run_wipe,
-};
-
-const struct command cmd_node_exec = {
-    .group = "node",
-    .name = "exec",
-    .arguments = "NODE COMMAND…",
-    .summary = "Run a command on a node's console",
-    .details =
-        "Prints what the command printed; exits with 0, or with 1 if it failed. r1:1 is the "
-        "second\n"
-        "console of r1. If the command has options of its own: labctl node exec h1 -- ping -c1 h2",
-    .options = exec_options,
-    .words_least = 2,
-    .words_most = WORDS_ANY,
-    .words = WORD_NODE,
-    .run = run_exec,
 };
