@@ -188,8 +188,8 @@ static int read_key(const struct reader *reader, const char *text)
  */
 static int read_text(const struct reader *reader, const char *verb, const char *text)
 {
-    char *typed;
-    size_t size;
+    char *typed = NULL;
+    size_t size = 0;
 
     if (strcmp(verb, "type") == 0) {
         int r = unescape(reader, text, &typed, &size);
