@@ -76,7 +76,7 @@ static int limit_params(const struct invocation *invocation, json_t *params, str
     const char *rotate_text = invocation_value(invocation, "rotate");
     long snaplen = 0, packets = 0;
     uint64_t bytes, duration;
-    json_t *rotate;
+    json_t *rotate = NULL;
 
     if (invocation_integer(invocation, "snaplen", 14, 262144, &snaplen, err) < 0 ||
         invocation_integer(invocation, "packets", 1, INT_MAX, &packets, err) < 0)

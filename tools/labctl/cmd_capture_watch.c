@@ -159,7 +159,7 @@ static int start_tshark(int log_fd, int *ret_pipe, pid_t *ret_pid, struct error 
 static int by_tshark(int fd, struct error *err)
 {
     _cleanup_close_ int log_fd = memfd_create("tshark", MFD_CLOEXEC);
-    int pipe_fd, status = 0, r;
+    int pipe_fd = -1, status = 0, r;
     char said[4096];
     ssize_t n;
     pid_t pid;
