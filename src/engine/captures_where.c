@@ -55,7 +55,7 @@ static void add_nic(const struct lab *lab, struct capture_where *where, size_t n
                     enum capture_direction direction)
 {
     const struct fabric_tap *tap = &lab->plan->taps[lab->plan->first_tap[node] + nic];
-    _cleanup_free_ char *port = appliance_port_name(lab->nodes[node].appliance, nic);
+    _cleanup_free_ char *port = appliance_port_name(lab->nodes[node]->appliance, nic);
     size_t capacity = where->capacity;
 
     for (size_t i = 0; i < where->count; i++) {
@@ -111,7 +111,7 @@ static bool add_node_port(const struct lab *lab, struct capture_where *where, co
         add_node(lab, where, (size_t)node);
         return lab->topology->nodes[node].nics > 0;
     }
-    nic = appliance_port_index(lab->nodes[node].appliance, colon + 1);
+    nic = appliance_port_index(lab->nodes[node]->appliance, colon + 1);
     if (nic < 0 || (unsigned)nic >= lab->topology->nodes[node].nics)
         return false;
     add_nic(lab, where, (size_t)node, (unsigned)nic, CAPTURE_BOTH);

@@ -17,7 +17,7 @@ bool carrier_wanted(const struct lab *lab, size_t node, unsigned nic)
 
         for (unsigned end = 0; end < 2; end++)
             if (link->ends[end].node == node && link->ends[end].nic == nic)
-                return !link_is_cut(lab, i) && node_is_running(&lab->nodes[link->ends[!end].node]);
+                return !link_is_cut(lab, i) && node_is_running(lab->nodes[link->ends[!end].node]);
     }
     for (size_t i = 0; i < topology->lan_count; i++)
         for (size_t j = 0; j < topology->lans[i].end_count; j++)
@@ -34,7 +34,7 @@ bool carrier_wanted(const struct lab *lab, size_t node, unsigned nic)
 void carrier_update(struct lab *lab)
 {
     for (size_t i = 0; i < lab->topology->node_count; i++) {
-        struct node_run *node = &lab->nodes[i];
+        struct node_run *node = lab->nodes[i];
 
         /* A node about to run is told before its guest can look. */
         if (!node->launched || (!node_is_running(node) && node->state != NODE_STARTING))

@@ -84,7 +84,7 @@ int consoles_open(struct lab *lab, struct error *err)
     /* Given ports first, so that none that is found is one of them. */
     for (int automatic = 0; r == 0 && automatic <= 1; automatic++)
         for (size_t i = 0; r == 0 && i < lab->topology->node_count; i++)
-            r = open_node(&lab->nodes[i], automatic, err);
+            r = open_node(lab->nodes[i], automatic, err);
     return r;
 }
 

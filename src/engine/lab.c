@@ -77,28 +77,46 @@ void lab_event(struct lab *lab, const char *type, const char *node, const char *
 
 /* ---- making and freeing ---- */
 
-/**
- * read_topology() - Read and check the lab's file
- * @lab:	Lab with a library
- * @path:	File
- * @err:	Error to fill; every fault of the file on a line of its own
- *
- * Return: 0 or -errno
- */
-static int read_topology(struct lab *lab, const char *path, struct error *err)
+int lab_read_topology(struct lab *lab, const char *path, const char *text_path,
+                      struct topology **ret_topology, char **ret_text, size_t *ret_size,
+                      struct error *err)
 {
     struct image_source source = image_library_source(lab->library);
     struct diagnostics diagnostics = {0};
-    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    int r = topology_read(path, &source, &lab->topology, &diagnostics, err);
+    _cleanup_strbuf_ struct strbuf faults = STRBUF_INIT;
+    _cleanup_free_ char *text = NULL;
+    size_t size = 0;
+    int r = topology_load(text_path ? text_path : path, &text, &size, err);
 
+    if (r < 0)
+        return r;
+    r = topology_parse(path, text, size, &source, ret_topology, &diagnostics, err);
     for (size_t i = 0; i < diagnostics.count; i++)
-        strbuf_printf(&text, "%s%s:%u:%u: %s", i ? "\n" : "", path, diagnostics.items[i].at.line,
+        strbuf_printf(&faults, "%s%s:%u:%u: %s", i ? "\n" : "", path, diagnostics.items[i].at.line,
                       diagnostics.items[i].at.column, diagnostics.items[i].text);
     if (r < 0 && diagnostics.count > 0)
-        r = error_input(err, "%s", text.data);
+        r = error_input(err, "%s", faults.data);
     diagnostics_done(&diagnostics);
+    if (r == 0 && ret_text) {
+        *ret_text = steal_ptr(text);
+        *ret_size = size;
+    }
     return r;
+}
+
+int lab_save_topology(struct lab *lab, const char *text, size_t size, struct error *err)
+{
+    _cleanup_free_ char *path = path_join(lab->run_dir, "topology.yaml");
+
+    return file_write_atomic(path, text, size, 0600, err);
+}
+
+uint64_t lab_image_memory(struct lab *lab, const char *image)
+{
+    const struct appliance *appliance = NULL;
+
+    return image_library_get(lab->library, image, &appliance, NULL) == 0 ? appliance->memory_bytes
+                                                                         : 0;
 }
 
 /**
@@ -181,11 +199,16 @@ static int make_folders(struct lab *lab, struct error *err)
     return r;
 }
 
-int lab_new(sd_event *event, const char *name, const char *topology_path, struct lab **ret_lab,
-            struct error *err)
+int lab_new(sd_event *event, const char *name, const char *topology_path, bool adopt,
+            struct lab **ret_lab, struct error *err)
 {
     struct lab *lab = xnew0(struct lab, 1);
+    _cleanup_free_ char *run_root = paths_run_root(), *kept = NULL, *text = NULL;
+    size_t size = 0;
     int r;
+
+    if (adopt)
+        kept = xasprintf("%s/%s/topology.yaml", run_root, name);
 
     lab->event = sd_event_ref(event);
     lab->lock_fd = -1;
@@ -194,20 +217,23 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, struct
     lab->boot_slots = lab->host.cores > 2 ? lab->host.cores : 2;
     r = image_library_open(&lab->library, err);
     if (r == 0)
-        r = read_topology(lab, topology_path, err);
+        r = lab_read_topology(lab, topology_path, kept && file_exists(kept) ? kept : NULL,
+                              &lab->topology, &text, &size, err);
     if (r == 0) {
         lab->name = xstrdup(name ? name : lab->topology->lab);
         r = make_folders(lab, err);
     }
     if (r == 0)
+        r = lab_save_topology(lab, text, size, err);
+    if (r == 0)
         r = fabric_plan_make(lab->topology, NULL, &lab->plan, err);
     if (r == 0) {
-        lab->nodes = xnew0(struct node_run, lab->topology->node_count);
+        lab->nodes = xnew0(struct node_run *, lab->topology->node_count);
         links_init(lab);
         uplinks_init(lab);
     }
     for (size_t i = 0; r == 0 && i < lab->topology->node_count; i++)
-        r = node_init(lab, i, err);
+        r = node_new(lab, lab->topology, i, &lab->nodes[i], err);
     if (r < 0) {
         if (lab->lock_fd >= 0)
             (void)dir_remove_tree(lab->run_dir, NULL);
@@ -225,6 +251,8 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, struct
 void waiter_free(struct waiter *waiter)
 {
     error_done(&waiter->failure);
+    if (waiter->data && waiter->free_data)
+        waiter->free_data(waiter->data);
     free(waiter->nodes);
     free(waiter);
 }
@@ -249,7 +277,7 @@ void lab_free(struct lab *lab)
     rpc_server_free(lab->rpc);
     lab->rpc = NULL;
     for (size_t i = 0; lab->nodes && i < lab->topology->node_count; i++)
-        node_done(&lab->nodes[i]);
+        node_free(lab->nodes[i]);
     free(lab->nodes);
     links_free(lab);
     uplinks_free(lab);
@@ -378,7 +406,7 @@ static int waiter_reached(const struct lab *lab, const struct waiter *waiter, st
 
     if (waiter->goal == WAIT_DOWN) {
         for (size_t i = 0; i < lab->topology->node_count; i++)
-            all &= !node_has_process(&lab->nodes[i]);
+            all &= !node_has_process(lab->nodes[i]);
         return all && captures_all_ended(lab);
     }
     for (size_t i = 0; i < lab->topology->node_count; i++) {
@@ -386,7 +414,7 @@ static int waiter_reached(const struct lab *lab, const struct waiter *waiter, st
 
         if (!waiter->nodes[i])
             continue;
-        r = node_reached(&lab->nodes[i], waiter, err);
+        r = node_reached(lab->nodes[i], waiter, err);
         if (r < 0)
             return r;
         all &= r > 0;
@@ -440,6 +468,11 @@ static void finish_down(struct lab *lab)
  */
 static void waiter_answer(struct lab *lab, struct waiter *waiter, struct error *err)
 {
+    if (waiter->done && waiter->call) {
+        waiter->done(waiter, err);
+        waiter_free(waiter);
+        return;
+    }
     if (waiter->up && lab->state == LAB_STARTING) {
         if (err->code && !waiter->keep) {
             error_move(&waiter->failure, err);
@@ -498,7 +531,7 @@ static void check_waiters(struct lab *lab)
 static bool after_met(const struct node_run *node, const struct node_run **ret_waits)
 {
     for (size_t i = 0; i < node->spec->after_count; i++) {
-        const struct node_run *other = &node->lab->nodes[node->spec->after[i]];
+        const struct node_run *other = node->lab->nodes[node->spec->after[i]];
 
         if (other->state != NODE_READY && (other->state != NODE_RUNNING || other->timed_out)) {
             *ret_waits = other;
@@ -529,7 +562,7 @@ void lab_schedule(struct lab *lab)
     if (lab->state == LAB_STOPPING || !lab->fabric)
         return;
     for (size_t i = 0; i < lab->topology->node_count; i++) {
-        struct node_run *node = &lab->nodes[i];
+        struct node_run *node = lab->nodes[i];
         _cleanup_error_ struct error err = ERROR_INIT;
         const struct node_run *other = NULL;
 
@@ -606,7 +639,7 @@ static int admit(struct lab *lab, struct error *err)
     uint64_t need = 0;
 
     for (size_t i = 0; i < lab->topology->node_count; i++) {
-        const struct node_run *node = &lab->nodes[i];
+        const struct node_run *node = lab->nodes[i];
         enum accel accel;
         int r = host_accel(&lab->host, node_accel_wanted(node), node->appliance->arch, &accel, NULL,
                            err);
@@ -684,17 +717,8 @@ static int start_fabric(struct lab *lab, struct error *err)
     return r;
 }
 
-/**
- * check_links() - What can be wrong with links that the reader of the file cannot know
- * @lab:	Lab
- * @err:	Error to fill
- *
- * Return: 0 or -EINVAL
- */
-static int check_links(const struct lab *lab, struct error *err)
+int lab_check_links(const struct topology *topology, struct error *err)
 {
-    const struct topology *topology = lab->topology;
-
     for (size_t i = 0; i < topology->link_count; i++) {
         const struct link *link = &topology->links[i];
 
@@ -709,7 +733,7 @@ static int check_links(const struct lab *lab, struct error *err)
 void lab_up(struct lab *lab, struct waiter *waiter, bool paused)
 {
     struct error err = ERROR_INIT;
-    int r = check_links(lab, &err);
+    int r = lab_check_links(lab->topology, &err);
 
     lab->state = LAB_STARTING;
     lab->up_ns = now_ns();
@@ -728,7 +752,7 @@ void lab_up(struct lab *lab, struct waiter *waiter, bool paused)
     }
     for (size_t i = 0; i < lab->topology->node_count; i++) {
         waiter->nodes[i] = true;
-        node_queue(&lab->nodes[i], paused);
+        node_queue(lab->nodes[i], paused);
     }
     lab_wait(lab, waiter);
 }
@@ -752,8 +776,8 @@ void lab_down(struct lab *lab, struct rpc_call *call, bool wipe, bool force)
     }
     captures_stop_all(lab);
     for (size_t i = 0; i < lab->topology->node_count; i++) {
-        lab->nodes[i].wants_restart = false;
-        node_stop(&lab->nodes[i], force);
+        lab->nodes[i]->wants_restart = false;
+        node_stop(lab->nodes[i], force);
     }
     lab_wait(lab, down);
 }

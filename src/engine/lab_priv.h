@@ -94,6 +94,7 @@ struct link_run {
     bool dark[2]; /* dark[i]: cut by command for what ends[i] sends; carrier stays */
     bool flapped; /* cut by its schedule at the moment */
     struct impairment impairment[2]; /* owned; of what ends[i] sends */
+    uint32_t wire_id;                /* by which the wire knows it, 0: not yet */
     bool carried;                    /* its frames go through the wire */
     bool leaving;                    /* is to be led past the wire as soon as nothing waits there */
     sd_event_source *flap_timer;
@@ -111,6 +112,10 @@ struct waiter {
     bool up;              /* it is lab.up: success makes the lab RUNNING */
     bool keep;            /* up: leave what there is if it fails */
     struct error failure; /* WAIT_DOWN: what to answer instead of success */
+    /* done() - Answers the call in place of the status document, or hands it to another waiter. */
+    void (*done)(struct waiter *waiter, struct error *err);
+    void *data; /* for done(), freed by free_data() if it is still there */
+    void (*free_data)(void *data);
     uint64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none */
 };
 
@@ -138,13 +143,14 @@ struct lab {
     struct fabric_plan *plan;
     struct fabric *fabric; /* NULL until the lab is up */
     sd_event_source *fabric_source;
-    struct node_run *nodes;     /* topology.node_count */
-    struct link_run *links;     /* topology.link_count */
-    struct uplink_run *uplinks; /* topology.uplink_count */
-    struct wire *wire;          /* NULL: none was needed yet, or it died */
+    struct node_run **nodes; /* topology.node_count; each stays where it is while the lab changes */
+    struct link_run *links;  /* topology.link_count */
+    struct uplink_run **uplinks; /* topology.uplink_count */
+    struct wire *wire;           /* NULL: none was needed yet, or it died */
     int wire_pidfd;
     sd_event_source *wire_source, *leave_timer;
     uint64_t wire_died_ns; /* when counting its deaths began */
+    uint32_t last_wire_id;
     unsigned wire_deaths;
     char *wire_fault; /* why impairments are off, NULL: they are not */
     struct capture_run **captures;
@@ -164,9 +170,22 @@ struct lab {
 /* ---- lab.c ---- */
 uint64_t now_ns(void);
 const char *node_state_name(enum node_state state);
-/* lab_new() - Read the topology and make the lab's folders; nothing runs yet. */
-int lab_new(sd_event *event, const char *name, const char *topology_path, struct lab **ret_lab,
-            struct error *err);
+/* lab_new() - Read the topology and make the lab's folders; nothing runs yet.
+ * @adopt:	The lab runs: what the topology said then counts, not what the file says now */
+int lab_new(sd_event *event, const char *name, const char *topology_path, bool adopt,
+            struct lab **ret_lab, struct error *err);
+/* lab_read_topology() - Read and check a topology file.
+ * @text_path:	Where its text is, NULL: at @path
+ * @ret_text:	The text, caller frees; may be NULL */
+int lab_read_topology(struct lab *lab, const char *path, const char *text_path,
+                      struct topology **ret_topology, char **ret_text, size_t *ret_size,
+                      struct error *err);
+/* lab_save_topology() - Keep the text of the topology that runs. */
+int lab_save_topology(struct lab *lab, const char *text, size_t size, struct error *err);
+/* lab_check_links() - What can be wrong with links that the reader of the file cannot know. */
+int lab_check_links(const struct topology *topology, struct error *err);
+/* lab_image_memory() - Memory that an image wants, in bytes; 0: it is not there. */
+uint64_t lab_image_memory(struct lab *lab, const char *image);
 void lab_free(struct lab *lab);
 /* lab_up() - Check, make the fabric, queue every node; @waiter (owned) is answered when they got
  * there. */
@@ -189,8 +208,12 @@ void lab_event(struct lab *lab, const char *type, const char *node, const char *
     __attribute__((format(printf, 4, 5)));
 
 /* ---- node.c: life cycle ---- */
-int node_init(struct lab *lab, size_t index, struct error *err);
-void node_done(struct node_run *node);
+/* node_new() - The node of that index, stopped. */
+int node_new(struct lab *lab, const struct topology *topology, size_t index,
+             struct node_run **ret_node, struct error *err);
+void node_free(struct node_run *node);
+/* node_respecify() - The lab has another topology, in which the node has this index. */
+void node_respecify(struct node_run *node, size_t index);
 bool node_has_process(const struct node_run *node);
 /* node_is_running() - Its vCPU runs: peers may have carrier. */
 bool node_is_running(const struct node_run *node);
@@ -263,6 +286,11 @@ json_t *links_save(const struct lab *lab);
 void links_restore(struct lab *lab, json_t *saved);
 /* links_adopt() - Find the wire that an earlier engine started. */
 void links_adopt(struct lab *lab);
+/* links_flap() - Begin the schedules that have not begun. link_flap_anew() - It has another one. */
+void links_flap(struct lab *lab);
+void link_flap_anew(struct lab *lab, size_t link);
+/* link_drop() - A link is not there any more: take it off the wire, free what it holds. */
+void link_drop(struct lab *lab, struct link_run *link);
 /* link_is_cut() - Whether both ways are dark now, so that nobody has carrier. */
 bool link_is_cut(const struct lab *lab, size_t link);
 /* link_cut() - Cut or heal a cable. @from: only for what that end sends; -1: as a whole */
@@ -279,7 +307,10 @@ json_t *link_wire_json(const struct lab *lab, size_t link);
 /* ---- uplinks.c ---- */
 void uplinks_init(struct lab *lab);
 void uplinks_free(struct lab *lab);
-/* uplinks_start() - The network is made, no guest runs yet. */
+/* uplink_new() - One that does not serve yet. uplink_free() - Stops what serves it. */
+struct uplink_run *uplink_new(struct lab *lab, size_t index);
+void uplink_free(struct uplink_run *run);
+/* uplinks_start() - The network is made: start what does not serve yet. */
 int uplinks_start(struct lab *lab, struct error *err);
 void uplinks_stop(struct lab *lab);
 json_t *uplinks_save(const struct lab *lab);
@@ -289,6 +320,9 @@ bool uplink_is_up(const struct lab *lab, size_t uplink);
 /* uplink_address() - What DHCP gives an end of a nat uplink. Caller frees; NULL: not known */
 char *uplink_address(const struct uplink *uplink, size_t end);
 json_t *status_uplink(const struct lab *lab, size_t index);
+
+/* ---- apply.c ---- */
+void apply_method(struct rpc_call *call, json_t *params, void *data);
 
 /* ---- links_methods.c ---- */
 void links_method_up(struct rpc_call *call, json_t *params, void *data);

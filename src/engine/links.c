@@ -27,8 +27,6 @@
 #define DEATHS_MOST     5              /* of the wire, … */
 #define DEATHS_SPAN_NS  10000000000ull /* … within this time, and it is given up */
 
-static void on_flap_start(struct lab *lab);
-
 static const char *link_name(const struct lab *lab, size_t link)
 {
     return lab->topology->links[link].name;
@@ -102,6 +100,27 @@ static int apply(struct lab *lab, struct error *err)
     return fabric_apply(lab->fabric, lab->plan, err);
 }
 
+/**
+ * wire_id() - The number by which the wire knows a link: it stays when others come and go
+ * @lab:	Lab
+ * @link:	Link
+ */
+static uint32_t wire_id(struct lab *lab, size_t link)
+{
+    if (!lab->links[link].wire_id)
+        lab->links[link].wire_id = ++lab->last_wire_id;
+    return lab->links[link].wire_id;
+}
+
+void link_drop(struct lab *lab, struct link_run *link)
+{
+    link->flap_timer = sd_event_source_disable_unref(link->flap_timer);
+    if (link->carried && lab->wire)
+        (void)wire_remove(lab->wire, link->wire_id, NULL);
+    for (int end = 0; end < 2; end++)
+        impairment_done(&link->impairment[end]);
+}
+
 /* ---- cutting ---- */
 
 int link_cut(struct lab *lab, size_t link, int from, bool down, struct error *err)
@@ -172,11 +191,7 @@ static int on_flap(sd_event_source *source, uint64_t usec, void *data)
     return 0;
 }
 
-/**
- * on_flap_start() - Begin the schedules
- * @lab:	Lab
- */
-static void on_flap_start(struct lab *lab)
+void links_flap(struct lab *lab)
 {
     for (size_t i = 0; i < lab->topology->link_count; i++) {
         const struct link *spec = &lab->topology->links[i];
@@ -190,6 +205,16 @@ static void on_flap_start(struct lab *lab)
                                        1000, on_flap, lab) < 0)
             log_error("link '%s': its schedule could not be started", spec->name);
     }
+}
+
+void link_flap_anew(struct lab *lab, size_t link)
+{
+    lab->links[link].flap_timer = sd_event_source_disable_unref(lab->links[link].flap_timer);
+    if (!lab->links[link].flapped)
+        return;
+    lab->links[link].flapped = false;
+    if (apply(lab, NULL) < 0)
+        log_error("link '%s' could not be mended", link_name(lab, link));
 }
 
 /* ---- the wire process ---- */
@@ -269,7 +294,7 @@ static int hand_over(struct lab *lab, size_t link, const struct impairment *impa
     r = fabric_wire_taps(lab->fabric, lab->plan, link, fds, err);
     if (r < 0)
         return r;
-    r = wire_set(lab->wire, (uint32_t)link, fds, impairment, err);
+    r = wire_set(lab->wire, wire_id(lab, link), fds, impairment, err);
     (void)close(fds[0]);
     (void)close(fds[1]);
     return r;
@@ -391,7 +416,7 @@ static int carry(struct lab *lab, size_t link, const struct impairment *impairme
         return 0;
     }
     planned->wire = FABRIC_WIRE_NONE;
-    (void)wire_remove(lab->wire, (uint32_t)link, NULL);
+    (void)wire_remove(lab->wire, wire_id(lab, link), NULL);
     (void)fabric_apply(lab->fabric, lab->plan, NULL);
     return r;
 }
@@ -410,7 +435,7 @@ static void release(struct lab *lab, size_t link)
     lab->plan->links[link].wire = FABRIC_WIRE_READY;
     r = fabric_apply(lab->fabric, lab->plan, &err);
     if (r == 0)
-        r = wire_remove(lab->wire, (uint32_t)link, &err);
+        r = wire_remove(lab->wire, wire_id(lab, link), &err);
     lab->links[link].carried = r < 0;
     lab->links[link].leaving = false;
     if (r == 0)
@@ -440,7 +465,7 @@ static int on_leave(sd_event_source *source, uint64_t usec, void *data)
 
         if (!lab->links[i].leaving || !lab->wire)
             continue;
-        if (wire_idle(lab->wire, (uint32_t)i, &idle, NULL) == 0 && idle)
+        if (wire_idle(lab->wire, wire_id(lab, i), &idle, NULL) == 0 && idle)
             release(lab, i);
         any |= lab->links[i].leaving;
     }
@@ -478,7 +503,7 @@ int link_impair(struct lab *lab, size_t link, const struct impairment impairment
     if (!lab->fabric)
         r = error_set(err, ENOTCONN, "the fabric process is gone");
     else if (run->carried && lab->wire)
-        r = wire_set(lab->wire, (uint32_t)link, NULL, impairment, err);
+        r = wire_set(lab->wire, wire_id(lab, link), NULL, impairment, err);
     else if (wanted)
         r = carry(lab, link, impairment, err);
     if (r < 0)
@@ -515,7 +540,7 @@ int links_start(struct lab *lab, struct error *err)
     int r = links_hand_over(lab, err);
 
     if (r == 0)
-        on_flap_start(lab);
+        links_flap(lab);
     return r;
 }
 
@@ -528,9 +553,10 @@ json_t *links_save(const struct lab *lab)
 
         (void)json_array_append_new(
             links,
-            json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:[o, o]}", "name", link_name(lab, i),
-                      "down", run->down, "dark_a", run->dark[0], "dark_b", run->dark[1], "flapped",
-                      run->flapped, "carried", run->carried, "leaving", run->leaving, "impairment",
+            json_pack("{s:s, s:i, s:b, s:b, s:b, s:b, s:b, s:b, s:[o, o]}", "name",
+                      link_name(lab, i), "wire_id", (int)run->wire_id, "down", run->down, "dark_a",
+                      run->dark[0], "dark_b", run->dark[1], "flapped", run->flapped, "carried",
+                      run->carried, "leaving", run->leaving, "impairment",
                       impairment_json(&run->impairment[0]), impairment_json(&run->impairment[1])));
     }
     return links;
@@ -545,6 +571,7 @@ static void restore(struct link_run *run, json_t *saved)
 {
     json_t *both = json_object_get(saved, "impairment");
 
+    run->wire_id = (uint32_t)json_integer_value(json_object_get(saved, "wire_id"));
     run->down = json_is_true(json_object_get(saved, "down"));
     run->dark[0] = json_is_true(json_object_get(saved, "dark_a"));
     run->dark[1] = json_is_true(json_object_get(saved, "dark_b"));
@@ -576,6 +603,8 @@ void links_restore(struct lab *lab, json_t *saved)
             if (name && strcmp(name, link_name(lab, i)) == 0)
                 restore(&lab->links[i], item);
         }
+        if (lab->links[i].wire_id > lab->last_wire_id)
+            lab->last_wire_id = lab->links[i].wire_id;
     }
     links_plan(lab);
 }
@@ -601,7 +630,7 @@ void links_adopt(struct lab *lab)
     }
     if (leaving)
         leave_soon(lab);
-    on_flap_start(lab);
+    links_flap(lab);
 }
 
 /* ---- telling ---- */
@@ -659,7 +688,7 @@ json_t *link_wire_json(const struct lab *lab, size_t link)
     struct wire_stats stats[2];
 
     if (!lab->links[link].carried || !lab->wire ||
-        wire_stats(lab->wire, (uint32_t)link, stats, NULL) < 0)
+        wire_stats(lab->wire, lab->links[link].wire_id, stats, NULL) < 0)
         return json_null();
     return json_pack("{s:o, s:o}", "a_to_b", stats_json(&stats[0]), "b_to_a",
                      stats_json(&stats[1]));

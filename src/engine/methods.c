@@ -47,7 +47,7 @@ static struct node_run *find_node(struct lab *lab, const char *name, unsigned *r
         return NULL;
     }
     if (colon) {
-        unsigned most = lab->nodes[index].console_count - 1;
+        unsigned most = lab->nodes[index]->console_count - 1;
 
         if (colon[1] < '0' || colon[1] > '9' || colon[2] || (unsigned)(colon[1] - '0') > most) {
             (void)error_input(err, "node '%s' has no serial port '%s': 0 to %u there are", base,
@@ -58,7 +58,7 @@ static struct node_run *find_node(struct lab *lab, const char *name, unsigned *r
     }
     if (ret_serial)
         *ret_serial = (unsigned)serial;
-    return &lab->nodes[index];
+    return lab->nodes[index];
 }
 
 /* ---- the lab ---- */
@@ -256,7 +256,7 @@ static void method_nodes(struct rpc_call *call, json_t *params, struct lab *lab,
         waiter->goal = WAIT_STARTED;
     for (size_t i = 0; i < lab->topology->node_count; i++)
         if (waiter->nodes[i])
-            act_on_node(&lab->nodes[i], action, force);
+            act_on_node(lab->nodes[i], action, force);
     lab_wait(lab, waiter);
 }
 
@@ -307,15 +307,15 @@ static int wipe_nodes(struct lab *lab, const struct waiter *waiter, struct error
 
     for (size_t i = 0; i < lab->topology->node_count; i++) {
         if (waiter->nodes[i] &&
-            (node_has_process(&lab->nodes[i]) || lab->nodes[i].state == NODE_QUEUED)) {
-            r = error_set(err, EBUSY, "node '%s' is running", lab->nodes[i].spec->name);
-            error_hint(err, "stop it first: labctl node stop %s", lab->nodes[i].spec->name);
+            (node_has_process(lab->nodes[i]) || lab->nodes[i]->state == NODE_QUEUED)) {
+            r = error_set(err, EBUSY, "node '%s' is running", lab->nodes[i]->spec->name);
+            error_hint(err, "stop it first: labctl node stop %s", lab->nodes[i]->spec->name);
             return r;
         }
     }
     for (size_t i = 0; r == 0 && i < lab->topology->node_count; i++)
         if (waiter->nodes[i])
-            r = node_wipe(&lab->nodes[i], err);
+            r = node_wipe(lab->nodes[i], err);
     return r;
 }
 
@@ -547,6 +547,7 @@ const struct rpc_method lab_methods[] = {
     {"lab.up", method_up},
     {"lab.down", method_down},
     {"lab.status", method_status},
+    {"lab.apply", apply_method},
     {"lab.wipe", method_lab_wipe},
     {"node.start", method_start},
     {"node.stop", method_stop},

@@ -85,10 +85,19 @@ static int on_break(struct console *console, void *data)
     return -ENOTCONN;
 }
 
-int node_init(struct lab *lab, size_t index, struct error *err)
+/**
+ * node_init() - Fill in a node
+ * @node:	Zeroed
+ * @lab:	Lab
+ * @spec:	What the topology says of it
+ * @index:	Its index there
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int node_init(struct node_run *node, struct lab *lab, const struct node *spec, size_t index,
+                     struct error *err)
 {
-    struct node_run *node = &lab->nodes[index];
-    const struct node *spec = &lab->topology->nodes[index];
     int r;
 
     node->lab = lab;
@@ -148,9 +157,29 @@ static void drop_process(struct node_run *node)
     node->timed_out = false;
 }
 
-void node_done(struct node_run *node)
+int node_new(struct lab *lab, const struct topology *topology, size_t index,
+             struct node_run **ret_node, struct error *err)
 {
-    if (!node->lab)
+    struct node_run *node = xnew0(struct node_run, 1);
+    int r = node_init(node, lab, &topology->nodes[index], index, err);
+
+    if (r < 0) {
+        node_free(node);
+        return r;
+    }
+    *ret_node = node;
+    return 0;
+}
+
+void node_respecify(struct node_run *node, size_t index)
+{
+    node->index = index;
+    node->spec = &node->lab->topology->nodes[index];
+}
+
+void node_free(struct node_run *node)
+{
+    if (!node)
         return;
     drop_process(node);
     consoles_close(node);
@@ -166,6 +195,7 @@ void node_done(struct node_run *node)
     free(node->carrier);
     free(node->dir);
     free(node->reason);
+    free(node);
 }
 
 bool node_has_process(const struct node_run *node)

@@ -27,7 +27,7 @@ int lab_state_save(struct lab *lab, struct error *err)
     int r;
 
     for (size_t i = 0; i < lab->topology->node_count; i++) {
-        const struct node_run *node = &lab->nodes[i];
+        const struct node_run *node = lab->nodes[i];
 
         (void)json_array_append_new(
             nodes,
@@ -187,7 +187,7 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
     captures_adopt(lab, json_object_get(state, "captures"));
     captures_keep_start(lab);
     for (size_t i = 0; i < lab->topology->node_count; i++)
-        consoles_adopt(&lab->nodes[i],
+        consoles_adopt(lab->nodes[i],
                        saved_item(json_object_get(state, "nodes"), lab->topology->nodes[i].name));
     /* A port that was taken meanwhile is no reason to give the lab up. */
     if (consoles_open(lab, err) < 0) {
@@ -196,7 +196,7 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
     }
     for (size_t i = 0; i < lab->topology->node_count; i++) {
         json_t *saved = saved_item(json_object_get(state, "nodes"), lab->topology->nodes[i].name);
-        int r = adopt_node(&lab->nodes[i], saved, err);
+        int r = adopt_node(lab->nodes[i], saved, err);
 
         if (r < 0)
             return error_prefix(err, "node '%s'", lab->topology->nodes[i].name);

@@ -140,8 +140,8 @@ static const char *link_reason(const struct lab *lab, size_t index, bool runs)
 json_t *status_link(const struct lab *lab, size_t index)
 {
     const struct link *link = &lab->topology->links[index];
-    bool runs = node_is_running(&lab->nodes[link->ends[0].node]) &&
-                node_is_running(&lab->nodes[link->ends[1].node]);
+    bool runs = node_is_running(lab->nodes[link->ends[0].node]) &&
+                node_is_running(lab->nodes[link->ends[1].node]);
     json_t *dark = json_array();
 
     for (int end = 0; end < 2; end++)
@@ -179,8 +179,8 @@ json_t *status_document(const struct lab *lab)
     const char *reason = NULL;
 
     for (size_t i = 0; i < lab->topology->node_count; i++) {
-        (void)json_array_append_new(nodes, status_node(&lab->nodes[i]));
-        memory += (uint64_t)node_memory_mb(&lab->nodes[i]);
+        (void)json_array_append_new(nodes, status_node(lab->nodes[i]));
+        memory += (uint64_t)node_memory_mb(lab->nodes[i]);
     }
     for (size_t i = 0; i < lab->topology->link_count; i++)
         (void)json_array_append_new(links, status_link(lab, i));
@@ -205,7 +205,7 @@ json_t *status_progress(const struct lab *lab)
     size_t done = 0;
 
     for (size_t i = 0; i < lab->topology->node_count; i++) {
-        const struct node_run *node = &lab->nodes[i];
+        const struct node_run *node = lab->nodes[i];
 
         done += node->state == NODE_READY || node->state == NODE_RUNNING;
         (void)json_array_append_new(

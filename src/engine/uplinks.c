@@ -55,11 +55,19 @@ char *uplink_address(const struct uplink *uplink, size_t end)
                : NULL;
 }
 
+struct uplink_run *uplink_new(struct lab *lab, size_t index)
+{
+    struct uplink_run *run = xnew0(struct uplink_run, 1);
+
+    *run = (struct uplink_run){.lab = lab, .index = index, .pidfd = -1};
+    return run;
+}
+
 void uplinks_init(struct lab *lab)
 {
-    lab->uplinks = xnew0(struct uplink_run, lab->topology->uplink_count);
+    lab->uplinks = xnew0(struct uplink_run *, lab->topology->uplink_count);
     for (size_t i = 0; i < lab->topology->uplink_count; i++)
-        lab->uplinks[i] = (struct uplink_run){.lab = lab, .index = i, .pidfd = -1};
+        lab->uplinks[i] = uplink_new(lab, i);
 }
 
 /**
@@ -77,8 +85,8 @@ static void forget(struct uplink_run *run)
 void uplinks_free(struct lab *lab)
 {
     for (size_t i = 0; lab->uplinks && i < lab->topology->uplink_count; i++) {
-        forget(&lab->uplinks[i]);
-        free(lab->uplinks[i].fault);
+        forget(lab->uplinks[i]);
+        uplink_free(lab->uplinks[i]);
     }
     free(lab->uplinks);
     lab->uplinks = NULL;
@@ -87,7 +95,7 @@ void uplinks_free(struct lab *lab)
 bool uplink_is_up(const struct lab *lab, size_t uplink)
 {
     return lab->fabric &&
-           (lab->topology->uplinks[uplink].type != UPLINK_NAT || lab->uplinks[uplink].pidfd >= 0);
+           (lab->topology->uplinks[uplink].type != UPLINK_NAT || lab->uplinks[uplink]->pidfd >= 0);
 }
 
 /* ---- addresses ---- */
@@ -340,7 +348,7 @@ static int watch_slirp(struct uplink_run *run, struct error *err)
 static int start_nat(struct uplink_run *run, struct error *err)
 {
     const struct uplink *spec = spec_of(run);
-    _cleanup_free_ char *name = xasprintf("uplink-%zu.sock", run->index);
+    _cleanup_free_ char *name = xasprintf("%s.nat", spec->name);
     _cleanup_free_ char *api = path_join(run->lab->run_dir, name);
     _cleanup_error_ struct error first = ERROR_INIT;
     int r;
@@ -408,29 +416,45 @@ int uplinks_start(struct lab *lab, struct error *err)
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < lab->topology->uplink_count; i++)
-        if (lab->topology->uplinks[i].type == UPLINK_NAT)
-            r = start_nat(&lab->uplinks[i], err);
+        if (lab->topology->uplinks[i].type == UPLINK_NAT && lab->uplinks[i]->pidfd < 0)
+            r = start_nat(lab->uplinks[i], err);
     return r;
+}
+
+/**
+ * stop() - End slirp4netns
+ * @run:	Uplink
+ */
+static void stop(struct uplink_run *run)
+{
+    struct pollfd item = {.fd = run->pidfd, .events = POLLIN};
+
+    if (run->pidfd < 0)
+        return;
+    run->source = sd_event_source_disable_unref(run->source);
+    (void)pidfd_signal(run->pidfd, SIGTERM);
+    if (poll(&item, 1, STOP_TIMEOUT_MS) <= 0) {
+        (void)pidfd_signal(run->pidfd, SIGKILL);
+        (void)poll(&item, 1, STOP_TIMEOUT_MS);
+    }
+    if (run->is_child)
+        (void)waitpid(run->process.pid, NULL, 0);
+    forget(run);
+}
+
+void uplink_free(struct uplink_run *run)
+{
+    if (!run)
+        return;
+    stop(run);
+    free(run->fault);
+    free(run);
 }
 
 void uplinks_stop(struct lab *lab)
 {
-    for (size_t i = 0; i < lab->topology->uplink_count; i++) {
-        struct uplink_run *run = &lab->uplinks[i];
-        struct pollfd item = {.fd = run->pidfd, .events = POLLIN};
-
-        if (run->pidfd < 0)
-            continue;
-        run->source = sd_event_source_disable_unref(run->source);
-        (void)pidfd_signal(run->pidfd, SIGTERM);
-        if (poll(&item, 1, STOP_TIMEOUT_MS) <= 0) {
-            (void)pidfd_signal(run->pidfd, SIGKILL);
-            (void)poll(&item, 1, STOP_TIMEOUT_MS);
-        }
-        if (run->is_child)
-            (void)waitpid(run->process.pid, NULL, 0);
-        forget(run);
-    }
+    for (size_t i = 0; i < lab->topology->uplink_count; i++)
+        stop(lab->uplinks[i]);
 }
 
 json_t *uplinks_save(const struct lab *lab)
@@ -440,17 +464,27 @@ json_t *uplinks_save(const struct lab *lab)
     for (size_t i = 0; i < lab->topology->uplink_count; i++)
         (void)json_array_append_new(
             uplinks, json_pack("{s:s, s:i, s:I}", "name", lab->topology->uplinks[i].name, "pid",
-                               (int)lab->uplinks[i].process.pid, "start_time",
-                               (json_int_t)lab->uplinks[i].process.start_time));
+                               (int)lab->uplinks[i]->process.pid, "start_time",
+                               (json_int_t)lab->uplinks[i]->process.start_time));
     return uplinks;
 }
 
 void uplinks_adopt(struct lab *lab, json_t *saved)
 {
     for (size_t i = 0; i < lab->topology->uplink_count; i++) {
-        struct uplink_run *run = &lab->uplinks[i];
+        struct uplink_run *run = lab->uplinks[i];
         _cleanup_error_ struct error err = ERROR_INIT;
-        json_t *item = json_array_get(saved, i);
+        json_t *item = NULL;
+        size_t n;
+
+        json_array_foreach (saved, n, item) {
+            const char *name = json_string_value(json_object_get(item, "name"));
+
+            if (name && strcmp(name, lab->topology->uplinks[i].name) == 0)
+                break;
+        }
+        if (n == json_array_size(saved))
+            item = NULL;
 
         if (lab->topology->uplinks[i].type != UPLINK_NAT)
             continue;
@@ -484,6 +518,6 @@ json_t *status_uplink(const struct lab *lab, size_t index)
         (void)json_array_append_new(forwards, json_string(spec->forwards[i].text));
     return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s?, s:n, s:o, s:o}", "name", spec->name, "kind",
                      "uplink", "type", types[spec->type], "ends", ends, "state",
-                     uplink_is_up(lab, index) ? "up" : "down", "reason", lab->uplinks[index].fault,
+                     uplink_is_up(lab, index) ? "up" : "down", "reason", lab->uplinks[index]->fault,
                      "impairment", "addresses", addresses, "forward", forwards);
 }

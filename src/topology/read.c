@@ -201,23 +201,29 @@ int topology_parse(const char *path, const char *data, size_t size,
     return 0;
 }
 
+int topology_load(const char *path, char **ret_data, size_t *ret_size, struct error *err)
+{
+    _cleanup_error_ struct error why = ERROR_INIT;
+    int r = file_read(path, FILE_MAX, ret_data, ret_size, &why);
+
+    if (r == 0)
+        return 0;
+    /* -EINVAL promises a diagnostic; "not a regular file" has no place to go with it. */
+    if (r == -EINVAL)
+        why.code = ENOTSUP;
+    why.kind = ERROR_KIND_INPUT;
+    r = -why.code;
+    error_move(err, &why);
+    return r;
+}
+
 int topology_read(const char *path, const struct image_source *images,
                   struct topology **ret_topology, struct diagnostics *diagnostics,
                   struct error *err)
 {
-    _cleanup_error_ struct error why = ERROR_INIT;
     _cleanup_free_ char *data = NULL;
     size_t size = 0;
-    int r = file_read(path, FILE_MAX, &data, &size, &why);
+    int r = topology_load(path, &data, &size, err);
 
-    if (r < 0) {
-        /* -EINVAL promises a diagnostic; "not a regular file" has no place to go with it. */
-        if (r == -EINVAL)
-            why.code = ENOTSUP;
-        why.kind = ERROR_KIND_INPUT;
-        r = -why.code;
-        error_move(err, &why);
-        return r;
-    }
-    return topology_parse(path, data, size, images, ret_topology, diagnostics, err);
+    return r < 0 ? r : topology_parse(path, data, size, images, ret_topology, diagnostics, err);
 }

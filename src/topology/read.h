@@ -49,6 +49,10 @@ int topology_read(const char *path, const struct image_source *images,
                   struct topology **ret_topology, struct diagnostics *diagnostics,
                   struct error *err);
 
+/* topology_load() - The bytes of a topology file, for topology_parse().
+ * Return: 0, or -errno with @err filled when it cannot be read at all */
+int topology_load(const char *path, char **ret_data, size_t *ret_size, struct error *err);
+
 /* topology_parse() - The same from memory (@data of @size bytes); @path only names it. */
 int topology_parse(const char *path, const char *data, size_t size,
                    const struct image_source *images, struct topology **ret_topology,

@@ -171,11 +171,6 @@ line() {
 	expect_status 2 labctl topology graph "$BAD"
 }
 
-@test "what comes later says so" {
-	expect_status 1 labctl topology apply "$GOOD" --dry-run
-	output_has 'not available in this version'
-}
-
 @test "a capture is not written to a terminal" {
 	tm_start "env TERM=xterm LABCTL_RUN=$LABCTL_RUN $LABCTL capture stream a:eth0; sleep 60"
 	wait_until 5 tm_shows 'hint: labctl capture stream a:eth0 \| tcpdump -r -'

@@ -181,7 +181,7 @@ test_state() {
 @test "an engine that is killed leaves impairments, cuts and schedules as they were" {
 	labctl link set wan delay=40ms
 	labctl link down plain --from b:eth1
-	leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-engine .*/\1/p' | xargs kill -9
+	kill_engines
 	run times a 10.0.0.2 5
 	for t in "${lines[@]}"; do
 		[ "${t%.*}" -ge 80 ]

@@ -61,7 +61,7 @@ slirp_pid() {
 	kill -9 "$(slirp_pid)"
 	wait_until 20 greets "$PORT"
 	# The engine is killed: what serves goes on, and is still known afterwards.
-	leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-engine .*/\1/p' | xargs kill -9
+	kill_engines
 	greets "$PORT"
 	[ "$(json '.links[0].state' link list)" = up ]
 	# Of two labs that want the same port, the second is told.

@@ -284,19 +284,6 @@ static int run_list(struct invocation *invocation, struct error *err)
     return 0;
 }
 
-static int run_apply(struct invocation *invocation, struct error *err)
-{
-    (void)invocation;
-    (void)error_set(err, ENOSYS, "topology apply is not available in this version");
-    error_hint(err, "take the lab down and up again: what its nodes wrote to their disks is kept");
-    return -ENOSYS;
-}
-
-static const struct option_spec apply_options[] = {
-    {"dry-run", 0, NULL, "only say what would be done"},
-    {0},
-};
-
 const struct command cmd_topology_status = {
     .group = "topology",
     .name = "status",
@@ -313,16 +300,4 @@ const struct command cmd_topology_list = {
     .arguments = "",
     .summary = "Every lab that runs",
     .run = run_list,
-};
-
-const struct command cmd_topology_apply = {
-    .group = "topology",
-    .name = "apply",
-    .arguments = "FILE",
-    .summary = "Change a running lab to what a file says",
-    .options = apply_options,
-    .words_least = 1,
-    .words_most = 1,
-    .words = WORD_FILE,
-    .run = run_apply,
 };
