@@ -8,6 +8,7 @@
 
 #include "appliance/import.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -66,7 +67,8 @@ char *import_name(const char *source)
         copy[strlen(copy) - 1] = 0;
     base = strrchr(copy, '/') ? strrchr(copy, '/') + 1 : copy;
     dot = strrchr(base, '.');
-    if (dot && dot != base && strlen(dot) <= 6)
+    /* The ending of a file; a folder has a version there. */
+    if (dot && dot != base && strlen(dot) <= 6 && !isdigit((unsigned char)dot[1]))
         *dot = 0;
     for (const char *at = base; *at && name.size < 60; at++) {
         bool fine = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
@@ -332,6 +334,19 @@ static int accept_file(const struct image_import *request, const char *path, con
 }
 
 /**
+ * is_folder() - Whether a source is a folder
+ * @path:	Path
+ *
+ * Return: true if so
+ */
+static bool is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/**
  * find_given() - A file by its name: among those that people gave, or beside the appliance
  * @request:	What is asked for
  * @used:	For each file given, whether it is used
@@ -341,9 +356,11 @@ static int accept_file(const struct image_import *request, const char *path, con
  */
 static char *find_given(const struct image_import *request, bool *used, const char *name)
 {
-    _cleanup_free_ char *dir = request->source ? path_dirname(request->source) : NULL;
+    _cleanup_free_ char *dir = NULL;
     struct stat st;
 
+    if (request->source)
+        dir = is_folder(request->source) ? xstrdup(request->source) : path_dirname(request->source);
     for (size_t i = 0; i < request->disk_count; i++) {
         if (!used[i] && fits_name(request->disks[i], name)) {
             used[i] = true;
@@ -504,6 +521,8 @@ static int read_source(const struct image_import *request, const char *name,
 
     if (!request->source)
         return guess_definition(request, name, ret_definition, notes, err);
+    if (is_folder(request->source))
+        return eve_definition(request->source, name, ret_definition, notes, err);
     r = file_read(request->source, SOURCE_MAX, &data, &size, err);
     if (r < 0)
         return r;

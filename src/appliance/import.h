@@ -26,6 +26,9 @@ struct image_import {
  *and why), "missing" (names of files) Return: 0 or -errno */
 int image_import(const struct image_import *request, json_t **ret_report, struct error *err);
 
+/* import_name() - A name for an image from that of a file or folder. Caller frees. */
+char *import_name(const char *source);
+
 /* image_add_files() - Add files that an image lacks.
  * @ret_report:	As above */
 int image_add_files(const struct image_import *request, json_t **ret_report, struct error *err);

@@ -226,6 +226,22 @@ make_disk() {
 	grep -q 'in use' <<<"$output"
 }
 
+@test "a folder of EVE-NG: names of files say the bus" {
+	mkdir "$T/vios-15.9"
+	for file in hda.qcow2 virtiob.qcow2 megasasa.qcow2; do qemu-img create -q -f qcow2 "$T/vios-15.9/$file" 1M; done
+	truncate -s 1M "$T/vios-15.9/cdrom.iso" "$T/vios-15.9/readme.txt"
+	labctl image import "$T/vios-15.9" >"$T/out"
+	grep -q "'readme.txt' is left out" "$T/out"
+	labctl image show vios-15.9 --json >"$T/show"
+	jq -e '[.disks[] | [.bus, .kind, .format, .unit]] == [["ide", "cdrom", "raw", 2], ["ide", "disk", "qcow2", 0],
+		["scsi", "disk", "qcow2", 0], ["virtio", "disk", "qcow2", 0]] and .missing == []' "$T/show"
+	grep -q megasas "$T/images/vios-15.9/appliance.yaml"
+	qemu-img create -q -f qcow2 "$T/vios-15.9/lsia.qcow2" 1M
+	expect_status 2 labctl image import --name two "$T/vios-15.9"
+	mkdir "$T/empty"
+	expect_status 2 labctl image import "$T/empty"
+}
+
 @test "many imports of one name at once: one gets it, nothing half done is seen" {
 	make_disk
 	appliance "$T/test.gns3a"

@@ -98,8 +98,11 @@ static int run_import(struct invocation *invocation, struct error *err)
 
     request.disk_count = collect_disks(invocation, &disks);
     request.disks = disks;
-    if (request.replace && request.name) {
-        r = image_in_use(request.name, err);
+    if (request.replace) {
+        _cleanup_free_ char *name =
+            request.name ? xstrdup(request.name) : import_name(request.source);
+
+        r = image_in_use(name, err);
         if (r < 0)
             return r;
     }
@@ -162,8 +165,8 @@ const struct command cmd_image_add = {
 const struct command cmd_image_import = {
     .group = "image",
     .name = "import",
-    .arguments = "FILE [DISK…]",
-    .summary = "Add an image from another tool's description (.gns3a)",
+    .arguments = "FILE|FOLDER [DISK…]",
+    .summary = "Add an image from a GNS3 appliance (.gns3a) or an EVE-NG folder",
     .details = "Files that it needs are looked for among those given and beside the description, "
                "and held against their checksums.",
     .options = import_options,
