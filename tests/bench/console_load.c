@@ -2,8 +2,11 @@
 
 /* One measurement of a guest's console; tests/bench/console builds and runs it.
  *
- *	console_load echo direct|broker SOCKET KEYS	median and 99th percentile, in microseconds
- *	console_load rate WATCHERS STALLED SOCKET BYTES	guest's output in bytes a second
+ *	console_load echo direct SOCKET KEYS		median and 99th percentile, in microseconds
+ *	console_load echo broker FILES KEYS		the same through the broker
+ *	console_load rate WATCHERS STALLED FILES BYTES	guest's output in bytes a second
+ *
+ * FILES.in is the FIFO and FILES.out the record of a guest as the engine starts it.
  *
  * The guest is the boot sector of images/hello: it echoes, and prints without end after ^A. Broker
  * and watchers are processes of their own, as in life. */
@@ -59,17 +62,31 @@ static int by_size(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
+/* Join a guest as the engine does. */
+static void follow(struct console *console, const char *path)
+{
+    char in[200], out[200];
+    int fd;
+
+    (void)snprintf(in, sizeof(in), "%s.in", path);
+    (void)snprintf(out, sizeof(out), "%s.log", path);
+    fd = open(in, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || console_record(console, out, CONSOLE_RECORD_DEFAULT, true, NULL) < 0 ||
+        console_follow(console, fd, NULL) < 0)
+        fail("follow the guest");
+}
+
 /* The broker, for ever. */
-static void serve(int guest, const int *clients, size_t count)
+static void serve(const char *path, const int *clients, size_t count)
 {
     struct console_attach how = {.mode = CONSOLE_SHARED, .who = "bench"};
     struct console_options options = {.name = "bench"};
     struct console *console;
     sd_event *event;
 
-    if (sd_event_new(&event) < 0 || console_new(event, &options, &console, NULL) < 0 ||
-        console_open(console, guest, NULL) < 0)
+    if (sd_event_new(&event) < 0 || console_new(event, &options, &console, NULL) < 0)
         fail("broker");
+    follow(console, path);
     for (size_t i = 0; i < count; i++)
         if (console_attach(console, clients[i], &how, NULL) < 0)
             fail("attach");
@@ -114,19 +131,18 @@ static void wait_byte(int fd, char byte, bool frames)
 static int measure_echo(bool broker, const char *path, size_t keys)
 {
     uint64_t *times = calloc(keys, sizeof(*times));
-    int guest = socket_connect(path, SOCK_STREAM, NULL), pair[2], fd = guest;
+    int pair[2], fd = broker ? -1 : socket_connect(path, SOCK_STREAM, NULL);
     pid_t pid = 0;
 
-    if (guest < 0 || !times)
+    if ((!broker && fd < 0) || !times)
         fail("connect to the guest");
     if (broker) {
         if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
             fail("socketpair");
         pid = forked();
         if (pid == 0)
-            serve(guest, &pair[1], 1);
+            serve(path, &pair[1], 1);
         fd = pair[0];
-        close(guest);
     }
     for (size_t i = 0; i < keys; i++) {
         uint8_t typed[CONSOLE_FRAME_HEAD + 1];
@@ -181,10 +197,9 @@ static int measure_rate(size_t watchers, size_t stalled, const char *path, uint6
     struct rusage usage;
     sd_event *event;
     pid_t pid = 0;
-    int guest = socket_connect(path, SOCK_STREAM, NULL);
 
-    if (guest < 0 || count > WATCHERS_MAX)
-        fail("connect to the guest");
+    if (count > WATCHERS_MAX)
+        fail("too many");
     for (size_t i = 0; i < count; i++) {
         int pair[2];
 
@@ -198,9 +213,9 @@ static int measure_rate(size_t watchers, size_t stalled, const char *path, uint6
         if (pid == 0)
             watch(theirs, watchers);
     }
-    if (sd_event_new(&event) < 0 || console_new(event, &options, &console, NULL) < 0 ||
-        console_open(console, guest, NULL) < 0)
+    if (sd_event_new(&event) < 0 || console_new(event, &options, &console, NULL) < 0)
         fail("broker");
+    follow(console, path);
     for (size_t i = 0; i < count; i++)
         if (console_attach(console, ours[i], &how, NULL) < 0)
             fail("attach");
