@@ -337,7 +337,7 @@ static void add_nics(struct argv *argv, const struct qemu_request *request,
         _cleanup_free_ char *place = nic_place(board, model, i);
         _cleanup_free_ char *order = network ? argv_boot_index(appliance, 'n', i) : xstrdup("");
         unsigned wanted = nic_mtu(request->topology, request->node, i);
-        _cleanup_free_ char *mtu = NULL;
+        _cleanup_free_ char *told = NULL;
         bool rom = strcmp(model, "virtio-net-device") != 0 && strcmp(model, "spapr-vlan") != 0;
         char mac[18];
 
@@ -345,12 +345,14 @@ static void add_nics(struct argv *argv, const struct qemu_request *request,
         argv_add(argv, "-netdev");
         argv_add(argv, "tap,id=net%u,fd=%u,vhost=off", i, QEMU_FD_TAP + i);
         argv_add(argv, "-device");
-        /* No option ROM unless it boots from the network: loading one costs time. */
-        /* Only virtio can tell its guest an MTU (virtio 1.1, 5.1.3: VIRTIO_NET_F_MTU). */
-        if (wanted && strncmp(model, "virtio", 6) == 0)
-            mtu = xasprintf(",host_mtu=%u", wanted);
+        /* No option ROM unless it boots from the network: loading one costs time. Only virtio can
+         * tell its guest an MTU, and has to be told a speed (virtio 1.1, 5.1.3: VIRTIO_NET_F_MTU,
+         * VIRTIO_NET_F_SPEED_DUPLEX): ports of unknown duplex take no part in LACP. */
+        if (strncmp(model, "virtio", 6) == 0)
+            told = wanted ? xasprintf(",speed=1000,duplex=full,host_mtu=%u", wanted)
+                          : xstrdup(",speed=1000,duplex=full");
         argv_add(argv, "%s,id=nic%u,netdev=net%u,mac=%s%s%s%s%s", model, i, i, mac, place,
-                 mtu ? mtu : "", rom && !network ? ",romfile=" : "", order);
+                 told ? told : "", rom && !network ? ",romfile=" : "", order);
     }
 }
 
