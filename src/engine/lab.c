@@ -235,7 +235,7 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, bool a
     for (size_t i = 0; r == 0 && i < lab->topology->node_count; i++)
         r = node_new(lab, lab->topology, i, &lab->nodes[i], err);
     if (r < 0) {
-        if (lab->lock_fd >= 0)
+        if (lab->lock_fd >= 0 && !adopt)
             (void)dir_remove_tree(lab->run_dir, NULL);
         lab_free(lab);
         return r;

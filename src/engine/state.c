@@ -46,6 +46,11 @@ int lab_state_save(struct lab *lab, struct error *err)
                   (int)fabric.pid, "start_time", (json_int_t)fabric.start_time, "up_ns",
                   (json_int_t)lab->up_ns, "running", lab->state == LAB_RUNNING, "nodes", nodes,
                   "links", links, "captures", captures_state(lab), "uplinks", uplinks_save(lab));
+    if (lab->wire)
+        (void)json_object_set_new(state, "wire",
+                                  json_pack("{s:i, s:I}", "pid", (int)wire_process(lab->wire).pid,
+                                            "start_time",
+                                            (json_int_t)wire_process(lab->wire).start_time));
     text = json_dumps(state, JSON_INDENT(1));
     json_decref(state);
     if (!text)

@@ -276,6 +276,29 @@ engine_pid() {
 	up_hello
 }
 
+@test "down works when the engine is dead and its state is damaged" {
+	sed 's/^  - \[a:eth0, b:eth0\]/  - {ends: [a:eth0, b:eth0], delay: 1ms}/' "$(hello_file hello)" >"$T/impaired.yaml"
+	labctl topology up "$T/impaired.yaml"
+	kill_engines
+	truncate -s 100 "$T/run/hello/state.json"
+	expect_status 1 labctl topology status
+	output_has 'cannot be replaced' 'labctl topology down hello'
+	labctl topology down
+	wait_until 5 nothing_is_left
+	[ ! -e "$T/run/hello" ]
+}
+
+@test "down works when the engine and the fabric are dead, and the image is gone" {
+	mkdir "$T/images"
+	cp -a "$(json .folder image show hello)" "$T/images/hello"
+	LABCTL_IMAGES=$T/images up_hello
+	rm -r "$T/images"
+	LABCTL_IMAGES=$T/images kill_engines
+	leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-fabric.*/\1/p' | xargs kill -9
+	LABCTL_IMAGES=$T/images labctl topology down
+	wait_until 5 nothing_is_left
+}
+
 @test "a fabric that dies is told, and down still works" {
 	up_hello
 	leftovers "$T" | sed -n 's/^process \([0-9]*\): .*labctl-fabric.*/\1/p' | xargs kill -9

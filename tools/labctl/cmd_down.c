@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "labctl/clear_away.h"
 #include "labctl/lab.h"
 #include "labctl/labctl.h"
 #include "labctl/output.h"
@@ -81,6 +82,20 @@ static void say_what_is_left(const char *name)
 }
 
 /**
+ * wipe_kept() - Forget what a lab that is down has kept
+ * @name:	Lab
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int wipe_kept(const char *name, struct error *err)
+{
+    _cleanup_free_ char *dir = lab_state_dir(name, err);
+
+    return dir ? dir_remove_tree(dir, err) : -ENOENT;
+}
+
+/**
  * take_down() - Take one lab down
  * @invocation:	Invocation
  * @name:	Lab
@@ -96,6 +111,21 @@ static int take_down(const struct invocation *invocation, const char *name, stru
     struct progress *progress = NULL;
     int r = lab_connect(name, &client, err);
 
+    if (r < 0 && r != -EACCES && r != -EPERM) {
+        _cleanup_error_ struct error fault = ERROR_INIT;
+
+        /* No engine can take it over: then it is ended from outside. */
+        if (clear_away(name, &fault) == 0) {
+            error_done(err);
+            if (invocation_flag(invocation, "wipe"))
+                return wipe_kept(name, err);
+            if (!invocation->json)
+                (void)printf("Lab %s is down (its engine could not be replaced, so it was cleared "
+                             "away).\n",
+                             name);
+            return 0;
+        }
+    }
     if (r == 0)
         r = rpc_call_start(client, "lab.down",
                            json_pack("{s:b, s:b}", "wipe", invocation_flag(invocation, "wipe"),

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@
 #include "labctl/output.h"
 
 #define READY_LINE_MAX 65536
+#define GREET_TRIES    200
+#define GREET_PAUSE_MS 10
 
 char *lab_run_dir(const char *name)
 {
@@ -329,7 +332,15 @@ int engine_start(const char *lab, const char *topology, struct error *err)
     return ready_error(line.data, err);
 }
 
-int lab_connect(const char *name, struct rpc_client **ret_client, struct error *err)
+/**
+ * connect_once() - Connect to a lab's engine, or to a new one if there is none
+ * @name:	Lab
+ * @ret_client:	Connection
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int connect_once(const char *name, struct rpc_client **ret_client, struct error *err)
 {
     _cleanup_free_ char *dir = lab_run_dir(name), *socket = path_join(dir, "engine.sock");
     _cleanup_free_ char *state = path_join(dir, "state.json");
@@ -341,12 +352,51 @@ int lab_connect(const char *name, struct rpc_client **ret_client, struct error *
     r = engine_start(name, NULL, err);
     if (r == 0)
         r = rpc_connect(socket, ret_client, err);
-    if (r < 0) {
+    if (r < 0)
         (void)error_prefix(err, "lab '%s': its engine had died and cannot be replaced", name);
-        if (err && !err->hint)
-            error_hint(err, "take it down: labctl topology down %s", name);
-    }
+    if (r < 0 && err && !err->hint)
+        error_hint(err, "clear it away: labctl topology down %s", name);
     return r;
+}
+
+/**
+ * greet() - Hear that the engine is alive
+ * @client:	Connection
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int greet(struct rpc_client *client, struct error *err)
+{
+    json_t *info = NULL;
+    int r = rpc_invoke(client, "engine.info", NULL, &info, err);
+
+    if (r == 0)
+        json_decref(info);
+    return r;
+}
+
+int lab_connect(const char *name, struct rpc_client **ret_client, struct error *err)
+{
+    /* An engine that was killed just now still takes connections while the kernel clears it away.
+     * It no longer answers: so nothing is asked of it that cannot be asked twice before it has. The
+     * kernel tells of its end only by what happens to connections, so those are tried again. */
+    for (int tries = 0;; tries++) {
+        struct rpc_client *client = NULL;
+        int r = connect_once(name, &client, err);
+
+        if (r == 0)
+            r = greet(client, err);
+        if (r == 0) {
+            *ret_client = client;
+            return 0;
+        }
+        rpc_client_free(client);
+        if ((r != -ECONNRESET && r != -EPIPE) || tries == GREET_TRIES)
+            return r;
+        error_done(err);
+        (void)poll(NULL, 0, GREET_PAUSE_MS);
+    }
 }
 
 int lab_open(const struct invocation *invocation, struct rpc_client **ret_client, char **ret_name,
@@ -369,20 +419,10 @@ int lab_status(const struct invocation *invocation, const char *name, json_t **r
     _cleanup_free_ char *picked = NULL;
     int r = lab_pick(invocation, name, &picked, err);
 
-    for (int tries = 0; r == 0 && tries < 2; tries++) {
-        rpc_client_free(client);
-        client = NULL;
+    if (r == 0)
         r = lab_connect(picked, &client, err);
-        if (r == 0)
-            r = rpc_invoke(client, "lab.status", NULL, ret_status, err);
-        if (r != -ECONNRESET && r != -EPIPE)
-            break;
-        /* It was killed just now and its socket was not gone yet; asking changes nothing. */
-        if (tries == 0) {
-            error_done(err);
-            r = 0;
-        }
-    }
+    if (r == 0)
+        r = rpc_invoke(client, "lab.status", NULL, ret_status, err);
     return r;
 }
 
