@@ -154,6 +154,9 @@ static void handle(struct wire_direction *direction, uint8_t *frame, size_t size
     }
     for (unsigned i = 0; i < verdict.copies; i++) {
         if (verdict.due_ns <= now_ns) {
+            /* Time has gone on since the queue was looked at: who is due before goes before. */
+            if (direction->queue.count > 0)
+                (void)wire_link_write(direction, verdict.due_ns);
             put_frame(direction, frame, size);
         } else {
             queue_push(&direction->queue, verdict.due_ns, frame, size);

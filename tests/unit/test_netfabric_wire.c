@@ -463,6 +463,28 @@ static void test_values_change_while_frames_wait(void **state)
     assert_int_equal(wire_remove(lab->wire, 0, NULL), -ENOENT);
 }
 
+/* A delay that comes and goes under a steady stream: nobody overtakes. */
+static void test_order_while_delay_changes(void **state)
+{
+    struct lab *lab = *state;
+    uint32_t sent = 0, received = 0;
+
+    needs_fabric(lab);
+    for (int round = 0; round < 60; round++) {
+        const struct impairment some = {.delay_ns =
+                                            round % 2 ? 0 : 100000 + (uint64_t)round * 7000};
+        const struct impairment both[2] = {some, some};
+
+        for (int i = 0; i < 100; i++)
+            send_number(lab->taps[0], sent++);
+        assert_int_equal(wire_set(lab->wire, 0, NULL, both, NULL), 0);
+        for (int i = 0; i < 100; i++)
+            send_number(lab->taps[0], sent++);
+        while (received < sent)
+            assert_int_equal(receive_number(lab->taps[1], 5000, NULL), received++);
+    }
+}
+
 /* Runts come out as long as a cable makes them. */
 static void test_runts_are_padded(void **state)
 {
@@ -544,6 +566,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_delay_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_delay_does_not_throttle, setup, teardown),
         cmocka_unit_test_setup_teardown(test_values_change_while_frames_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_order_while_delay_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_runts_are_padded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_another_wire_takes_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_requests, setup, teardown),
