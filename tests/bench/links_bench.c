@@ -153,13 +153,16 @@ static pid_t start_sender(const int taps[static 2], size_t size, uint64_t gap_ns
     return pid;
 }
 
-/* flood() - Frames per second that come out, and that the sender could send if it had a processor
- * for itself. The sender may be WINDOW frames ahead, so that none is lost. */
+/* The wire's processor time. */
+static clockid_t wire_clock;
+
+/* flood() - Frames per second that come out, and that sender and wire could pass if each had a
+ * processor for itself. The sender may be WINDOW frames ahead, so that none is lost. */
 static void flood(const char *rival, const int taps[static 2], size_t size)
 {
     int credits = eventfd(WINDOW / GRANT, EFD_CLOEXEC | EFD_SEMAPHORE);
     struct frame frame = new_frame(0);
-    uint64_t start = now(), end = start, credit = 1, used = 0;
+    uint64_t start = now(), end = start, credit = 1, used = 0, wired = 0;
     clockid_t processor = 0;
     size_t count = 0;
     pid_t pid;
@@ -178,6 +181,7 @@ static void flood(const char *rival, const int taps[static 2], size_t size)
             must(-ETIMEDOUT, NULL);
         if (++count == GRANT) { /* it runs */
             used = clock_of(processor);
+            wired = clock_of(wire_clock);
             start = now();
         }
         if (count % GRANT == 0) {
@@ -186,6 +190,7 @@ static void flood(const char *rival, const int taps[static 2], size_t size)
         }
     }
     used = clock_of(processor) - used;
+    wired = clock_of(wire_clock) - wired;
     end_child(pid);
     (void)close(credits);
     drain(taps);
@@ -194,6 +199,9 @@ static void flood(const char *rival, const int taps[static 2], size_t size)
                  (double)count * (double)SECOND / (double)(end - start));
     (void)printf("sender/%zu %s %.0f\n", size, rival,
                  (double)count * (double)SECOND / (double)used);
+    if (wired > 0)
+        (void)printf("wire/%zu %s %.0f\n", size, rival,
+                     (double)count * (double)SECOND / (double)wired);
 }
 
 static int compare(const void *a, const void *b)
@@ -366,6 +374,7 @@ static void frames(int rounds)
     memcpy(taps[LABCTL], fds, sizeof(taps[0]));
     memcpy(taps[WIRE], fds + 2, sizeof(taps[0]));
     through_wire(&lab, 1, &(struct impairment){0});
+    (void)clock_getcpuclockid(wire_process(lab.wire).pid, &wire_clock);
     for (int i = 0; i < 2; i++) {
         taps[HAND][i] = open_tap(i ? "ha1" : "ha0");
         taps[BRIDGE][i] = open_tap(i ? "ba1" : "ba0");
