@@ -59,6 +59,9 @@ static int prepare(const char *path, int tap_fd, struct fabric_state *state, str
     if (r < 0)
         return r;
     state->no_addresses = speaks;
+    r = namespace_drop_rights(err);
+    if (r < 0)
+        return r;
     return steal_fd(&listen_fd);
 }
 

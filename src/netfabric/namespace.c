@@ -9,12 +9,16 @@
 #include "netfabric/namespace_priv.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -172,4 +176,34 @@ void namespace_silence(bool *ret_ipv6_speaks)
         (void)write_setting(settings[i].path, settings[i].value);
     *ret_ipv6_speaks = access("/proc/net/if_inet6", F_OK) == 0 &&
                        read_setting("/proc/sys/net/ipv6/conf/default/disable_ipv6") != '1';
+}
+
+int namespace_drop_rights(struct error *err)
+{
+    /* What taps, links, filters and packet rings want. And root reaches the programs it starts and
+     * the run folder through other people's folders (built in a home, say): that wants to search
+     * them, not to write. In a user namespace it means nothing for files that are not the user's.
+     */
+    const uint64_t kept = 1ULL << CAP_NET_ADMIN | 1ULL << CAP_NET_RAW | 1ULL << CAP_DAC_READ_SEARCH;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+
+    /* Programs that root starts get all that is in the bounding set. It shrinks only while there
+     * is CAP_SETPCAP, so it goes first. It ends where the kernel knows no further capability. */
+    for (unsigned long number = 0; prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; number++)
+        if (!(number < 64 && kept >> number & 1) && prctl(PR_CAPBSET_READ, number, 0, 0, 0) == 1 &&
+            prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0 && errno != EPERM)
+            return error_errno(err, errno, "drop capability %lu", number);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0, 0, 0) < 0)
+        return error_errno(err, errno, "forbid new privileges");
+    if (syscall(SYS_capget, &header, sets) < 0)
+        return error_errno(err, errno, "read capabilities");
+    for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+        sets[i].permitted &= (uint32_t)(kept >> (32 * i));
+        sets[i].effective &= sets[i].permitted;
+        sets[i].inheritable &= sets[i].permitted;
+    }
+    if (syscall(SYS_capset, &header, sets) < 0)
+        return error_errno(err, errno, "drop capabilities");
+    return 0;
 }

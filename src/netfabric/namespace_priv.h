@@ -13,5 +13,8 @@ int namespace_enter_of_tap(int tap_fd, struct error *err);
 /* namespace_silence() - Switch off all that would make the host speak on the lab's links.
  * @ret_ipv6_speaks: set if IPv6 is there and its switch cannot be reached */
 void namespace_silence(bool *ret_ipv6_speaks);
+/* namespace_drop_rights() - Keep only the capabilities that interfaces need, for this process and
+ * for every program it starts. After all else that is done here. */
+int namespace_drop_rights(struct error *err);
 /* namespace_hint() - Say why this kernel or this machine refuses. */
 void namespace_hint(struct error *err);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -317,6 +318,53 @@ static void test_spawn_runs_inside(void **state)
         -ENOENT);
 }
 
+/* A line of /proc/PID/status as a number. */
+static unsigned long long status_of(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+
+    assert_non_null(at);
+    return strtoull(at + strlen(name), NULL, 16);
+}
+
+/* What a process may do is no more than interfaces need, nor is it for what it starts. */
+static void test_rights_are_few(void **state)
+{
+    const unsigned long long most =
+        1ULL << CAP_NET_ADMIN | 1ULL << CAP_NET_RAW | 1ULL << CAP_DAC_READ_SEARCH;
+    struct lab *lab = *state;
+    const char *argv[] = {"/bin/cat", "/proc/self/status", NULL};
+    _cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC), out = -1, pidfd = -1;
+    _cleanup_free_ char *path = NULL, *own = NULL;
+    char text[16384];
+    size_t size = 0;
+    int pipe_fds[2];
+    ssize_t n;
+    pid_t pid;
+
+    needs_fabric(lab);
+    path = xasprintf("/proc/%d/status", (int)fabric_process(lab->fabric).pid);
+    assert_int_equal(file_read(path, 65536, &own, &size, NULL), 0);
+    assert_int_equal(status_of(own, "CapEff:\t") & ~most, 0);
+    assert_int_equal(status_of(own, "CapPrm:\t") & ~most, 0);
+    assert_int_equal(status_of(own, "CapBnd:\t") & ~most, 0);
+    assert_int_equal(status_of(own, "NoNewPrivs:\t"), 1);
+    assert_true(status_of(own, "CapEff:\t") & 1ULL << CAP_NET_ADMIN);
+
+    assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+    out = pipe_fds[0];
+    assert_int_equal(
+        fabric_spawn(lab->fabric, argv, (int[]){null_fd, pipe_fds[1], 2}, 3, &pid, &pidfd, NULL),
+        0);
+    (void)close(pipe_fds[1]);
+    size = 0;
+    while ((n = read(out, text + size, sizeof(text) - 1 - size)) > 0)
+        size += (size_t)n;
+    text[size] = 0;
+    assert_int_equal(status_of(text, "CapEff:\t") & ~most, 0);
+    assert_true(status_of(text, "CapEff:\t") & 1ULL << CAP_NET_RAW); /* captures want it */
+}
+
 static void test_random_plans(void **state)
 {
     static const uint8_t to[6] = {0x02, 0, 0, 0, 0, 9};
@@ -384,6 +432,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_links_outlive_the_process, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_another_engine_takes_over, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_spawn_runs_inside, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_rights_are_few, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_random_plans, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_reserved_addresses_by_bridge, bridged_setup,
                                         lab_teardown),
