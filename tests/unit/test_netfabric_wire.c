@@ -485,6 +485,27 @@ static void test_order_while_delay_changes(void **state)
     }
 }
 
+/* A frame to each reserved address passes the wire as it would a cable, PAUSE included. */
+static void test_reserved_addresses(void **state)
+{
+    struct lab *lab = *state;
+
+    needs_fabric(lab);
+    for (uint8_t last = 0; last < 32; last++) {
+        const unsigned from = last & 1;
+        uint8_t frame[VNET_HEADER + 64] = {0}, got[256];
+        const uint8_t head[] = {0x01, 0x80, 0xc2, 0, 0, last / 2, 2, 0, 0, 0, 0, 5, 0x88, 0x08};
+        struct pollfd item = {.fd = lab->taps[!from], .events = POLLIN};
+
+        memcpy(frame + VNET_HEADER, head, sizeof(head));
+        assert_int_equal(write(lab->taps[from], frame, sizeof(frame)), sizeof(frame));
+        if (poll(&item, 1, 5000) != 1)
+            fail_msg("01:80:c2:00:00:%02x does not pass the wire", last / 2);
+        assert_int_equal(read(lab->taps[!from], got, sizeof(got)), sizeof(frame));
+        assert_memory_equal(got + VNET_HEADER, frame + VNET_HEADER, sizeof(frame) - VNET_HEADER);
+    }
+}
+
 /* Runts come out as long as a cable makes them. */
 static void test_runts_are_padded(void **state)
 {
@@ -567,6 +588,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_delay_does_not_throttle, setup, teardown),
         cmocka_unit_test_setup_teardown(test_values_change_while_frames_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order_while_delay_changes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reserved_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_runts_are_padded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_another_wire_takes_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_requests, setup, teardown),
