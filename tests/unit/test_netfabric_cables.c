@@ -173,13 +173,14 @@ static void test_no_frame_is_lost_by_changing_over(void **state)
     static const enum fabric_wire round[] = {FABRIC_WIRE_READY, FABRIC_WIRE_ACTIVE,
                                              FABRIC_WIRE_READY};
     struct lab *lab = *state;
-    _cleanup_free_ bool *seen = calloc(FRAMES, sizeof(bool));
+    _cleanup_free_ bool *seen = NULL;
     uint32_t count = 0, changes = 0, through_wire = 0;
     int credits[2], wires[2] = {-1, -1}, status;
     pid_t sender;
 
     if (!lab->fabric)
         skip();
+    seen = calloc(FRAMES, sizeof(bool)); /* skip() leaves without cleaning up */
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, credits), 0);
     sender = start_sender(lab->taps[0], credits[0]);
     for (uint32_t i = 0; i < WINDOW; i++)
@@ -398,6 +399,10 @@ static void test_ways_out(void **state)
         _exit(outside_world(lab));
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        print_message("SKIP: this root may not make network namespaces\n");
+        skip();
+    }
     assert_int_equal(status, 0);
 }
 
