@@ -32,6 +32,7 @@
 #define BURST_LEAST      3000u        /* … but two full frames */
 #define QUEUE_DEFAULT_NS 100000000ull /* a tenth of a second of the rate, … */
 #define QUEUE_LEAST      65536u       /* … but 64 KiB */
+#define SPAN_MOST_NS     1e18         /* 31 years: sums of a few of them fit 64 bits */
 #define SNAPLEN          65535
 
 /* What chance is asked for. Each has its own luck. */
@@ -196,6 +197,17 @@ static double jitter(const struct shape *shape)
 }
 
 /**
+ * span() - A time that was reckoned in floating point, for adding to a clock
+ * @ns:		Nanoseconds, not negative; a large burst at one bit per second passes 64 bits
+ *
+ * Return: nanoseconds, at most SPAN_MOST_NS
+ */
+static uint64_t span(double ns)
+{
+    return (uint64_t)fmin(ns, SPAN_MOST_NS);
+}
+
+/**
  * serve() - Send a frame through the rate
  * @shape:	Direction
  * @now_ns:	Now
@@ -212,11 +224,11 @@ static bool serve(struct shape *shape, uint64_t now_ns, size_t size, uint64_t *r
                        ? (double)impairment->burst_bytes
                        : fmax(BURST_LEAST, (double)BURST_DEFAULT_NS / ns_per_byte);
     double limit_ns;
-    uint64_t start, saved = (uint64_t)(burst * ns_per_byte), wait;
+    uint64_t start, saved = span(burst * ns_per_byte), wait;
 
     if (shape->served_ns < now_ns)
         shape->served_ns = now_ns;
-    start = shape->served_ns + (uint64_t)((double)size * ns_per_byte);
+    start = shape->served_ns + span((double)size * ns_per_byte);
     wait = start > now_ns + saved ? start - now_ns - saved : 0;
     if (impairment->queue_limit_ns)
         limit_ns = (double)impairment->queue_limit_ns;
@@ -224,7 +236,7 @@ static bool serve(struct shape *shape, uint64_t now_ns, size_t size, uint64_t *r
         limit_ns = (double)impairment->queue_limit_bytes * ns_per_byte;
     else
         limit_ns = fmax(QUEUE_DEFAULT_NS, QUEUE_LEAST * ns_per_byte);
-    if ((double)wait > limit_ns)
+    if (wait > span(limit_ns))
         return false;
     shape->served_ns = start;
     *ret_leaves_ns = now_ns + wait;
@@ -248,7 +260,7 @@ static void due_time(struct shape *shape, uint64_t leaves_ns, struct shape_verdi
         return;
     if (impairment->jitter_ns)
         delay = fmax(0, delay + jitter(shape));
-    verdict->due_ns += (uint64_t)delay;
+    verdict->due_ns += span(delay);
     if (verdict->due_ns < shape->last_due_ns)
         verdict->due_ns = shape->last_due_ns;
     shape->last_due_ns = verdict->due_ns;
