@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /* console NODE: ask the engine for the console and join the terminal to the connection. Without a
- * node: the only one there is, or a list to choose from. */
+ * node: the only one there is, or the switcher; where there is no terminal, a list. */
 
 #include <ctype.h>
 #include <pwd.h>
@@ -16,6 +16,7 @@
 #include "labctl/lab.h"
 #include "labctl/labctl.h"
 #include "labctl/output.h"
+#include "labctl/switcher/switcher.h"
 #include "labctl/tables.h"
 
 #define REPLAY_DEFAULT 16384
@@ -30,6 +31,7 @@ static const struct option_spec console_options[] = {
      "the key that leaves, as ^A: then d leaves, b sends a break, t and g take "
      "and give the keyboard (default: Ctrl-] alone)"},
     {"log", 0, "FILE", "also write what the guest says to a file"},
+    {"prefix", 0, "KEY", "the switcher's prefix key, as C-a (default: $LABCTL_PREFIX, else C-b)"},
     {0},
 };
 
@@ -76,18 +78,18 @@ static int parse_replay(const char *text, int64_t *ret_bytes, struct error *err)
 
 /**
  * parse_key() - A control key as people write it: ^A, C-a, ctrl-a, ^]
- * @text:	Value of --detach, or NULL
- * @ret_key:	Its code
+ * @option:	Where it was given
+ * @text:	Its value, or NULL
+ * @ret_key:	Its code; untouched without a value
  * @err:	Error to fill
  *
  * Return: 0 or -EINVAL
  */
-static int parse_key(const char *text, int *ret_key, struct error *err)
+static int parse_key(const char *option, const char *text, int *ret_key, struct error *err)
 {
     const char *key = text;
     int code;
 
-    *ret_key = CONSOLE_DETACH_DEFAULT;
     if (!text)
         return 0;
     if (*key == '^')
@@ -98,7 +100,7 @@ static int parse_key(const char *text, int *ret_key, struct error *err)
         key += 5;
     code = toupper((unsigned char)*key);
     if (key == text || !*key || key[1] || code < 'A' || code > '_') {
-        (void)error_input(err, "--detach: '%s' is no control key", text);
+        (void)error_input(err, "%s: '%s' is no control key", option, text);
         error_hint(err, "write it as ^A or C-a");
         return -EINVAL;
     }
@@ -125,10 +127,11 @@ static int attach(const struct invocation *invocation, const char *lab, const ch
     int64_t bytes = 0;
     json_t *params;
     size_t size;
-    int fd, key = 0, r = parse_replay(invocation_value(invocation, "replay"), &bytes, err);
+    int fd, key = CONSOLE_DETACH_DEFAULT,
+            r = parse_replay(invocation_value(invocation, "replay"), &bytes, err);
 
     if (r == 0)
-        r = parse_key(invocation_value(invocation, "detach"), &key, err);
+        r = parse_key("--detach", invocation_value(invocation, "detach"), &key, err);
     if (r < 0)
         return r;
     if (invocation_flag(invocation, "read-only"))
@@ -167,6 +170,31 @@ static int attach(const struct invocation *invocation, const char *lab, const ch
     return r;
 }
 
+/**
+ * switch_nodes() - All consoles on one screen
+ * @invocation:	Invocation
+ * @lab:	Lab
+ * @status:	Its status document
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int switch_nodes(const struct invocation *invocation, const char *lab, json_t *status,
+                        struct error *err)
+{
+    _cleanup_free_ char *who = who_am_i();
+    const char *given = invocation_value(invocation, "prefix"), *set = getenv("LABCTL_PREFIX");
+    struct switcher_options options = {
+        .lab = lab, .who = who, .prefix = SWITCHER_PREFIX_DEFAULT, .status = status};
+    int r = parse_key(given ? "--prefix" : "LABCTL_PREFIX",
+                      given         ? given
+                      : set && *set ? set
+                                    : NULL,
+                      &options.prefix, err);
+
+    return r < 0 ? r : switcher_run(&options, err);
+}
+
 static int run_console(struct invocation *invocation, struct error *err)
 {
     _cleanup_free_ char *lab = NULL, *more = NULL;
@@ -192,6 +220,8 @@ static int run_console(struct invocation *invocation, struct error *err)
         print_json(json_pack("{s:O}", "nodes", nodes));
         return 0;
     }
+    if (isatty(STDIN_FILENO) && output_is_terminal() && json_array_size(nodes) > 0)
+        return switch_nodes(invocation, lab, status, err);
     more = lab_argument(lab);
     print_nodes(nodes);
     (void)printf("\nAttach to one with: labctl%s console NODE   (leave it with Ctrl-])\n", more);
@@ -204,7 +234,8 @@ const struct command cmd_console = {
     .summary = "Sit down at a node's console",
     .details =
         "r1:1 is the second console of r1. Ctrl-] leaves it. Several people can be at one console. "
-        "Without\nNODE: the nodes there are.",
+        "Without\nNODE: the switcher, with all consoles of the lab on one screen (Ctrl-B ? for "
+        "help).",
     .options = console_options,
     .words_most = 1,
     .words = WORD_NODE,

@@ -1,0 +1,170 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bats file_tags=quick
+#
+# The switcher as a person at a terminal meets it; tmux is the terminal.
+
+load helper
+
+setup() {
+	needs_tun
+	lab_setup
+	labctl topology up "$TOPOLOGIES/hello.yaml"
+	tm_start
+	tm_type "clear; stty -g >$T/before; $LABCTL console; echo \"ended by \$?\"; stty -g >$T/after"
+	wait_until 10 tm_shows 'type and I echo'
+}
+
+teardown() {
+	tm_stop
+	lab_teardown
+}
+
+# prefix KEY…: keys after the prefix key.
+prefix() {
+	tm send-keys C-b "$@"
+}
+
+restored() {
+	wait_until 10 test -s "$T/after"
+	diff "$T/before" "$T/after"
+	wait_until 5 tm_shows 'ended by'
+	[ "$(tm display-message -p '#{alternate_on}')" = 0 ]
+}
+
+leave() {
+	prefix q
+	restored
+	tm_shows 'ended by 0'
+}
+
+@test "switcher: list, typing, next, jump, help, zoom" {
+	wait_until 5 tm_shows '^ a .*read'
+	wait_until 5 tm_shows '^ b .*read'
+	tm_shows ' a  ready'
+	tm_type marco
+	wait_until 5 tm_shows '│marco'
+	prefix n
+	wait_until 5 tm_shows ' b  ready'
+	wait_until 5 eval '! tm_shows marco'
+	prefix j
+	wait_until 5 tm_shows 'jump to:'
+	tm_type a
+	wait_until 5 tm_shows '│marco'
+	prefix z
+	wait_until 5 tm_shows '^marco'
+	prefix z
+	wait_until 5 tm_shows '│marco'
+	prefix '?'
+	wait_until 5 tm_shows 'that many panes'
+	tm send-keys x
+	wait_until 5 eval '! tm_shows "that many panes"'
+	leave
+}
+
+@test "switcher: split, typing to all, resize" {
+	prefix 2
+	wait_until 5 tm_shows '│ b  ready'
+	prefix s
+	wait_until 5 tm_shows SYNC
+	tm_type both
+	wait_until 5 sh -c "tmux -S '$T/tmux' capture-pane -p | grep -c '│both' | grep -qx 2"
+	tm resize-window -x 90 -y 24
+	wait_until 5 sh -c "tmux -S '$T/tmux' capture-pane -p | grep -c '│both' | grep -qx 2"
+	tm resize-window -x 30 -y 6
+	wait_until 5 tm_shows 'too small'
+	tm resize-window -x 80 -y 24
+	wait_until 5 tm_shows '│both'
+	leave
+}
+
+@test "switcher: flood, activity, scroll and search, stop and start" {
+	prefix n
+	wait_until 5 tm_shows ' b  ready'
+	tm send-keys C-a
+	wait_until 10 tm_shows '│.*line 0'
+	prefix p
+	wait_until 5 tm_shows '^\+b '
+	prefix n
+	tm send-keys x
+	prefix '['
+	wait_until 5 tm_shows 'lines up'
+	tm send-keys g
+	wait_until 5 tm_shows '[1-9][0-9]* of [0-9]+ lines up'
+	tm send-keys q
+	prefix K
+	wait_until 15 tm_shows ' b  stopped'
+	prefix S
+	wait_until 15 tm_shows ' b  ready'
+	leave
+}
+
+# pids PATTERN: this test's switchers: `guardian`, `drawing` (the child) or `both`.
+pids() {
+	local pid all
+	all=$(leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl console.*/\1/p')
+	for pid in $all; do
+		if grep -qx "$(ps -o ppid= -p "$pid" | tr -d ' ')" <<<"$all"; then
+			[ "$1" = guardian ] || echo "$pid"
+		else
+			[ "$1" = drawing ] || echo "$pid"
+		fi
+	done
+}
+
+@test "switcher: the terminal is restored whatever kills it, in a flood too" {
+	local signal who
+	tm send-keys C-a
+	wait_until 10 tm_shows '│.*line 0'
+	for signal in 'TERM guardian' 'HUP both' 'KILL drawing' 'KILL guardian'; do
+		who=${signal#* }
+		[ "$(pids both | wc -l)" = 2 ]
+		pids "$who" | xargs kill "-${signal% *}"
+		wait_until 5 eval '[ -z "$(pids both)" ]'
+		restored
+		rm "$T/after"
+		tm_type "clear; $LABCTL console; echo \"ended by \$?\"; stty -g >$T/after"
+		wait_until 10 tm_shows '│.*line 0'
+	done
+	tm send-keys x
+	leave
+}
+
+@test "switcher: stops and goes on as a job of the shell" {
+	local pid signal
+	for signal in TSTP STOP; do
+		pid=$(pids drawing)
+		kill -$signal "$pid"
+		wait_until 10 tm_shows 'Stopped'
+		[ "$(tm display-message -p '#{alternate_on}')" = 0 ]
+		tm_type "clear; stty -g >$T/stopped"
+		wait_until 5 cmp "$T/before" "$T/stopped"
+		tm_type fg
+		wait_until 10 tm_shows '│.*type and I echo'
+		[ "$(tm display-message -p '#{alternate_on}')" = 1 ]
+		tm_type "more$signal"
+		wait_until 10 tm_shows "│more$signal"
+	done
+	prefix q
+	wait_until 10 eval '[ -z "$(pids both)" ]'
+	tm_type "clear; stty -g >$T/stopped"
+	wait_until 5 cmp "$T/before" "$T/stopped"
+}
+
+@test "switcher: goes on with the next engine when one is killed" {
+	leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-engine .*/\1/p' | xargs kill -9
+	wait_until 20 eval 'tm send-keys m && tm_shows "│m"'
+	leave
+}
+
+@test "switcher: titles and clipboard of a guest stop there, and a bad prefix key is refused" {
+	tm_type $'\033]0;evil\a\033]52;c;ZXZpbA==\a'
+	tm_type marco
+	wait_until 5 tm_shows marco
+	[ "$(tm display-message -p '#{pane_title}')" != evil ]
+	leave
+	rm "$T/after"
+	tm_type "clear; $LABCTL console --prefix xyz; echo \"ended by \$?\""
+	wait_until 5 tm_shows 'ended by 2'
+	tm_shows 'no control key'
+}
