@@ -582,7 +582,9 @@ static int commit(struct application *apply, struct error *err)
     if (r == 0) {
         exchange(lab, &tables);
         links_plan(lab);
-        r = fabric_apply(lab->fabric, lab->plan, err);
+        r = network_ensure(lab, err); /* while nodes stopped */
+        if (r == 0)
+            r = fabric_apply(lab->fabric, lab->plan, err);
         if (r < 0)
             exchange(lab, &tables);
     }
@@ -698,8 +700,10 @@ static int may_apply(const struct application *apply, bool restart, struct error
     uint64_t memory = 0;
     size_t fresh = 0;
 
-    if (lab->state != LAB_RUNNING || !lab->fabric)
-        return error_set(err, EAGAIN, "lab '%s' is not running, or its fabric is gone", lab->name);
+    if (lab->state != LAB_RUNNING)
+        return error_set(err, EAGAIN, "lab '%s' is not running", lab->name);
+    if (network_ensure(lab, err) < 0)
+        return -EIO;
     if (lab->waiters) {
         error_set(err, EBUSY, "nodes of lab '%s' are being started or stopped", lab->name);
         error_hint(err, "try again when that is done: labctl topology status");

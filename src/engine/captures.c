@@ -434,8 +434,8 @@ static int read_request(struct lab *lab, json_t *params, struct request *request
                               &request->files, err);
     if (r == 0 && request->filter)
         r = capture_filter_check(request->filter, err);
-    if (r == 0 && !lab->fabric)
-        r = error_set(err, ENOTCONN, "the lab has no fabric process to start a capture with");
+    if (r == 0)
+        r = network_ensure(lab, err);
     if (r == 0)
         r = rpc_param_bool(params, "once", false, &once, err);
     if (r == 0)

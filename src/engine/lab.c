@@ -199,11 +199,12 @@ static int make_folders(struct lab *lab, struct error *err)
     return r;
 }
 
-int lab_new(sd_event *event, const char *name, const char *topology_path, bool adopt,
+int lab_new(sd_event *event, const char *name, const char *topology_path, json_t *state,
             struct lab **ret_lab, struct error *err)
 {
     struct lab *lab = xnew0(struct lab, 1);
     _cleanup_free_ char *run_root = paths_run_root(), *kept = NULL, *text = NULL;
+    bool adopt = state != NULL;
     size_t size = 0;
     int r;
 
@@ -225,8 +226,12 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, bool a
     }
     if (r == 0)
         r = lab_save_topology(lab, text, size, err);
-    if (r == 0)
-        r = fabric_plan_make(lab->topology, NULL, &lab->plan, err);
+    if (r == 0) {
+        struct fabric_plan *before = network_plan_saved(json_object_get(state, "interfaces"));
+
+        r = fabric_plan_make(lab->topology, before, &lab->plan, err);
+        fabric_plan_free(before);
+    }
     if (r == 0) {
         lab->nodes = xnew0(struct node_run *, lab->topology->node_count);
         links_init(lab);
@@ -559,7 +564,7 @@ static __attribute__((format(printf, 2, 3))) void say_waiting(struct node_run *n
 
 void lab_schedule(struct lab *lab)
 {
-    if (lab->state == LAB_STOPPING || !lab->fabric)
+    if (lab->state == LAB_STOPPING)
         return;
     for (size_t i = 0; i < lab->topology->node_count; i++) {
         struct node_run *node = lab->nodes[i];
@@ -603,7 +608,7 @@ static int on_settled(sd_event_source *source, void *data)
     (void)source;
     lab_schedule(lab);
     captures_changed(lab);
-    if (lab->state != LAB_IDLE && lab->fabric) {
+    if (lab->state != LAB_IDLE) {
         _cleanup_error_ struct error err = ERROR_INIT;
 
         if (lab_state_save(lab, &err) < 0)
@@ -656,67 +661,6 @@ static int admit(struct lab *lab, struct error *err)
     return host_admit_memory(need, lab->topology->node_count, err);
 }
 
-/**
- * on_fabric_gone() - The fabric process died
- * @source:	Its event source
- * @fd:		Its socket
- * @revents:	Unused
- * @data:	Lab
- *
- * Links go on by themselves: they are the kernel's, and QEMU holds the namespace.
- *
- * Return: 0
- */
-static int on_fabric_gone(sd_event_source *source, int fd, uint32_t revents, void *data)
-{
-    struct lab *lab = data;
-
-    (void)source;
-    (void)fd;
-    (void)revents;
-    log_error("the fabric process died; running links go on, nothing new can be cabled");
-    lab_event(lab, "fabric", NULL, "the fabric process died");
-    lab->fabric_source = sd_event_source_disable_unref(lab->fabric_source);
-    fabric_close(lab->fabric);
-    lab->fabric = NULL;
-    lab_changed(lab);
-    return 0;
-}
-
-int lab_watch_fabric(struct lab *lab, struct error *err)
-{
-    int r = sd_event_add_io(lab->event, &lab->fabric_source, fabric_fd(lab->fabric),
-                            EPOLLHUP | EPOLLERR, on_fabric_gone, lab);
-
-    return r < 0 ? error_errno(err, -r, "watch the fabric") : 0;
-}
-
-/**
- * start_fabric() - Start the fabric process and make the network
- * @lab:	Lab
- * @err:	Error to fill
- *
- * Return: 0 or -errno
- */
-static int start_fabric(struct lab *lab, struct error *err)
-{
-    _cleanup_free_ char *path = path_join(lab->run_dir, "fabric.sock");
-    int r = fabric_start(path, STDERR_FILENO, &lab->fabric, err);
-
-    if (r == 0)
-        r = lab_watch_fabric(lab, err);
-    links_prepare(lab);
-    if (r == 0)
-        r = fabric_apply(lab->fabric, lab->plan, err);
-    if (r == 0)
-        r = links_start(lab, err);
-    if (r == 0)
-        r = uplinks_start(lab, err);
-    if (r == 0)
-        captures_keep_start(lab);
-    return r;
-}
-
 int lab_check_links(const struct topology *topology, struct error *err)
 {
     for (size_t i = 0; i < topology->link_count; i++) {
@@ -742,7 +686,7 @@ void lab_up(struct lab *lab, struct waiter *waiter, bool paused)
     if (r == 0)
         r = consoles_open(lab, &err);
     if (r == 0)
-        r = start_fabric(lab, &err);
+        r = network_start(lab, &err);
     if (r < 0) {
         error_move(&waiter->failure, &err);
         waiter->goal = WAIT_DOWN;

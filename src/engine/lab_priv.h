@@ -143,6 +143,9 @@ struct lab {
     struct fabric_plan *plan;
     struct fabric *fabric; /* NULL until the lab is up */
     sd_event_source *fabric_source;
+    ino_t netns;             /* the lab's network namespace, as stat() tells it; 0: not known */
+    uint64_t fabric_died_ns; /* when counting its deaths began */
+    unsigned fabric_deaths;
     struct node_run **nodes; /* topology.node_count; each stays where it is while the lab changes */
     struct link_run *links;  /* topology.link_count */
     struct uplink_run **uplinks; /* topology.uplink_count */
@@ -171,8 +174,9 @@ struct lab {
 uint64_t now_ns(void);
 const char *node_state_name(enum node_state state);
 /* lab_new() - Read the topology and make the lab's folders; nothing runs yet.
- * @adopt:	The lab runs: what the topology said then counts, not what the file says now */
-int lab_new(sd_event *event, const char *name, const char *topology_path, bool adopt,
+ * @state:	The lab runs, and this is its state: what the topology said then counts, not what
+ *the file says now. Else NULL */
+int lab_new(sd_event *event, const char *name, const char *topology_path, json_t *state,
             struct lab **ret_lab, struct error *err);
 /* lab_read_topology() - Read and check a topology file.
  * @text_path:	Where its text is, NULL: at @path
@@ -198,14 +202,27 @@ void lab_down(struct lab *lab, struct rpc_call *call, bool wipe, bool force);
 void lab_changed(struct lab *lab);
 /* lab_schedule() - Start queued nodes as far as slots and `after` allow. */
 void lab_schedule(struct lab *lab);
-/* lab_watch_fabric() - Notice when the fabric process dies. */
-int lab_watch_fabric(struct lab *lab, struct error *err);
 struct waiter *waiter_new(struct lab *lab, struct rpc_call *call, enum waiter_goal goal);
 void waiter_free(struct waiter *waiter);
 void lab_wait(struct lab *lab, struct waiter *waiter);
 /* lab_event() - Tell subscribers. */
 void lab_event(struct lab *lab, const char *type, const char *node, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* ---- network.c: the fabric process, started, watched, replaced ---- */
+/* network_start() - Start the fabric process and make the network. */
+int network_start(struct lab *lab, struct error *err);
+/* network_watch() - Notice when the fabric process dies. */
+int network_watch(struct lab *lab, struct error *err);
+/* network_ensure() - Have a fabric process: there is one, or another one takes over. To be called
+ * before lab.fabric is used for something that a person asked for. */
+int network_ensure(struct lab *lab, struct error *err);
+/* network_forget() - End a fabric process that has died or does not answer; the network stays. */
+void network_forget(struct lab *lab);
+/* network_names() - Names of the interfaces, for the state. network_plan_saved() - As the plan
+ * that they were made by, for fabric_plan_make(); @names may be NULL. */
+json_t *network_names(const struct lab *lab);
+struct fabric_plan *network_plan_saved(json_t *names);
 
 /* ---- node.c: life cycle ---- */
 /* node_new() - The node of that index, stopped. */

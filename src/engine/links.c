@@ -94,8 +94,10 @@ void links_plan(struct lab *lab)
  */
 static int apply(struct lab *lab, struct error *err)
 {
-    if (!lab->fabric)
-        return error_set(err, ENOTCONN, "the fabric process is gone");
+    int r = network_ensure(lab, err);
+
+    if (r < 0)
+        return r;
     links_plan(lab);
     return fabric_apply(lab->fabric, lab->plan, err);
 }
@@ -381,6 +383,8 @@ void links_stop(struct lab *lab)
     if (lab->wire && wire_stop(lab->wire, &err) < 0)
         log_warning("%s", error_message(&err));
     lab->wire = NULL;
+    cleanup_close(&lab->wire_pidfd);
+    lab->wire_pidfd = -1;
 }
 
 /* ---- impairing ---- */
@@ -498,10 +502,10 @@ int link_impair(struct lab *lab, size_t link, const struct impairment impairment
     _cleanup_free_ char *text = NULL;
     struct link_run *run = &lab->links[link];
     bool wanted = !impairment_is_none(&impairment[0]) || !impairment_is_none(&impairment[1]);
-    int r = 0;
+    int r = network_ensure(lab, err);
 
-    if (!lab->fabric)
-        r = error_set(err, ENOTCONN, "the fabric process is gone");
+    if (r < 0)
+        ;
     else if (run->carried && lab->wire)
         r = wire_set(lab->wire, wire_id(lab, link), NULL, impairment, err);
     else if (wanted)

@@ -183,7 +183,7 @@ static int open_lab(sd_event *event, const struct arguments *arguments, struct l
             r = error_set(err, EINVAL, "%s/state.json: names no topology", run_dir);
     }
     if (r == 0)
-        r = lab_new(event, arguments->lab, topology, arguments->adopt, &lab, err);
+        r = lab_new(event, arguments->lab, topology, state, &lab, err);
     if (r == 0)
         r = redirect_log(lab, err);
     if (r == 0) {

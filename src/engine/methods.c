@@ -244,8 +244,8 @@ static void method_nodes(struct rpc_call *call, json_t *params, struct lab *lab,
         r = rpc_param_bool(params, "wait", false, &wait, &err);
     if (r == 0)
         r = rpc_param_bool(params, "force", false, &force, &err);
-    if (r == 0 && !lab->fabric)
-        r = error_set(&err, ENOTCONN, "the lab's fabric process is gone; take the lab down and up");
+    if (r == 0 && action != ACTION_STOP)
+        r = network_ensure(lab, &err);
     if (r < 0) {
         rpc_fail(call, &err);
         waiter->call = NULL;

@@ -164,7 +164,9 @@ static int gather_fds(struct node_run *node, struct handover *handover, int *ret
     }
     if (nics == 0)
         return 0;
-    r = fabric_taps(node->lab->fabric, node->lab->plan, node->index, taps, err);
+    r = network_ensure(node->lab, err);
+    if (r == 0)
+        r = fabric_taps(node->lab->fabric, node->lab->plan, node->index, taps, err);
     if (r < 0)
         return r;
     for (unsigned i = 0; i < nics; i++)

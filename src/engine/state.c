@@ -39,13 +39,14 @@ int lab_state_save(struct lab *lab, struct error *err)
                       "ready_ns", (json_int_t)node->ready_ns, "paused", node->paused, "telnet",
                       consoles_ports(node)));
     }
-    state =
-        json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:o, s:o, s:o, s:o}",
-                  "version", STATE_VERSION, "lab", lab->name, "boot_id", boot_id, "topology",
-                  lab->topology->path, "state_dir", lab->state_dir, "fabric", "pid",
-                  (int)fabric.pid, "start_time", (json_int_t)fabric.start_time, "up_ns",
-                  (json_int_t)lab->up_ns, "running", lab->state == LAB_RUNNING, "nodes", nodes,
-                  "links", links, "captures", captures_state(lab), "uplinks", uplinks_save(lab));
+    state = json_pack(
+        "{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:I}",
+        "version", STATE_VERSION, "lab", lab->name, "boot_id", boot_id, "topology",
+        lab->topology->path, "state_dir", lab->state_dir, "fabric", "pid", (int)fabric.pid,
+        "start_time", (json_int_t)fabric.start_time, "up_ns", (json_int_t)lab->up_ns, "running",
+        lab->state == LAB_RUNNING, "nodes", nodes, "links", links, "captures", captures_state(lab),
+        "uplinks", uplinks_save(lab), "interfaces", network_names(lab), "netns",
+        (json_int_t)lab->netns);
     if (lab->wire)
         (void)json_object_set_new(state, "wire",
                                   json_pack("{s:i, s:I}", "pid", (int)wire_process(lab->wire).pid,
@@ -168,10 +169,41 @@ static json_t *saved_item(json_t *list, const char *name)
     return NULL;
 }
 
+/**
+ * adopt_network() - Find the fabric again, or start another one in the namespace
+ * @lab:	Lab whose nodes are found
+ * @state:	State
+ *
+ * Without it guests and links go on, so the lab is not given up for it.
+ */
+static void adopt_network(struct lab *lab, json_t *state)
+{
+    _cleanup_free_ char *path = path_join(lab->run_dir, "fabric.sock");
+    _cleanup_error_ struct error err = ERROR_INIT;
+    int r;
+
+    lab->netns = (ino_t)json_integer_value(json_object_get(state, "netns"));
+    r = fabric_connect(path, &lab->fabric, &err);
+    if (r == 0)
+        r = network_watch(lab, &err);
+    if (r == 0) {
+        /* Whatever was under way: the network is as the state says, and it is so at once. */
+        links_plan(lab);
+        r = fabric_apply(lab->fabric, lab->plan, &err);
+    }
+    if (r == 0)
+        return;
+    log_warning("fabric: %s", error_message(&err));
+    error_done(&err);
+    err = (struct error)ERROR_INIT;
+    network_forget(lab);
+    if (network_ensure(lab, &err) < 0)
+        log_error("%s", error_message(&err));
+}
+
 int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
 {
     _cleanup_free_ char *boot_id = process_boot_id();
-    _cleanup_free_ char *fabric_path = path_join(lab->run_dir, "fabric.sock");
     const char *saved_boot = json_string_value(json_object_get(state, "boot_id"));
 
     lab->up_ns = (uint64_t)json_integer_value(json_object_get(state, "up_ns"));
@@ -181,16 +213,6 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
         return 0;
     }
     links_restore(lab, json_object_get(state, "links"));
-    if (fabric_connect(fabric_path, &lab->fabric, err) < 0) {
-        log_warning("the fabric process is gone: %s", error_message(err));
-        error_done(err);
-    } else if (lab_watch_fabric(lab, err) < 0) {
-        return -err->code;
-    }
-    links_adopt(lab);
-    uplinks_adopt(lab, json_object_get(state, "uplinks"));
-    captures_adopt(lab, json_object_get(state, "captures"));
-    captures_keep_start(lab);
     for (size_t i = 0; i < lab->topology->node_count; i++)
         consoles_adopt(lab->nodes[i],
                        saved_item(json_object_get(state, "nodes"), lab->topology->nodes[i].name));
@@ -206,6 +228,11 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
         if (r < 0)
             return error_prefix(err, "node '%s'", lab->topology->nodes[i].name);
     }
+    adopt_network(lab, state);
+    links_adopt(lab);
+    uplinks_adopt(lab, json_object_get(state, "uplinks"));
+    captures_adopt(lab, json_object_get(state, "captures"));
+    captures_keep_start(lab);
     if (lab->state == LAB_STARTING)
         lab->state = LAB_RUNNING;
     lab_changed(lab);

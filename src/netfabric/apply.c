@@ -18,8 +18,14 @@
  *
  * @have is a model, not read back from the kernel. Nobody else works in this namespace (tests prove
  * model and kernel equal after hundreds of random changes). Where it cannot be sure, after a failed
- * rollback or in a namespace that was taken over, the state is unsure: the next apply detaches and
- * attaches every tap, and removes what it does not know. */
+ * rollback or in a namespace that was taken over, the state is unsure: the next apply attaches
+ * every tap anew, and sets all that the old process may have left half done.
+ *
+ * A namespace is taken over when its fabric was killed: state_adopt() finds the interfaces by their
+ * names. Taps persist, so those that nobody had open are opened again; those that a guest has come
+ * as descriptors, or stay without one until the guest ends. Frames pass all the while, so the anew
+ * attaching must not lose one: a third filter stands in while the first two are exchanged, and a
+ * port stays on its bridge. */
 
 #include "netfabric/apply_priv.h"
 
@@ -186,7 +192,7 @@ static int make_fresh(struct fabric_state *state, struct table *want, struct err
         if (walk.before) {
             if (walk.before->kind != after->kind)
                 return error_set(err, EPROTO, "%s cannot become another kind", after->ifname);
-            if (after->kind == IFACE_UPLINK && !uplink_same(walk.before, after))
+            if (after->kind == IFACE_UPLINK && !state->unsure && !uplink_same(walk.before, after))
                 return error_set(err, EBUSY, "uplink %s cannot lead elsewhere while it is in use",
                                  after->ifname);
             after->index = walk.before->index;
@@ -257,6 +263,35 @@ static void attach(struct fabric_state *state, const struct table *table, const 
 }
 
 /**
+ * attach_anew() - Put a tap on what it belongs to, whatever it is on, without losing a frame
+ * @state:	State
+ * @table:	Where the other end is looked up
+ * @tap:	Tap as it should be
+ */
+static void attach_anew(struct fabric_state *state, const struct table *table,
+                        const struct iface *tap)
+{
+    const struct iface *to = table_find(table, tap->to);
+    struct kernel_ref ref = ref_of(tap), lenient = ref;
+    bool redirect = tap->attach == ATTACH_REDIRECT && to;
+
+    lenient.forgive = true;
+    if (redirect)
+        kernel_redirect(&state->batch, &ref, to->index, KERNEL_FILTERS);
+    for (unsigned priority = 1; state->clsact && priority <= KERNEL_FILTERS; priority++)
+        if (!redirect || priority < KERNEL_FILTERS)
+            kernel_redirect_clear(&state->batch, &lenient, priority);
+    if (redirect) {
+        kernel_redirect(&state->batch, &ref, to->index, tap->filter);
+        kernel_redirect_clear(&state->batch, &ref, KERNEL_FILTERS);
+    }
+    if (tap->attach == ATTACH_PORT && to)
+        kernel_port(&state->batch, &ref, to->index, to->kind == IFACE_PAIR);
+    else
+        kernel_port_clear(&state->batch, &lenient);
+}
+
+/**
  * detach_changed() - Step 2
  * @state:	State
  * @want:	Wanted
@@ -266,10 +301,10 @@ static void detach_changed(struct fabric_state *state, const struct table *want)
     struct walk walk = {.have = &state->have, .want = want};
 
     while (walk_next(&walk))
-        if (walk.before && iface_is_port(walk.before) &&
-            (state->unsure || (!changes_target(walk.before, walk.after) &&
-                               (!walk.after || !same_attachment(walk.before, walk.after, want)))))
-            detach(state, walk.before, state->unsure);
+        if (walk.before && iface_is_port(walk.before) && !state->unsure &&
+            !changes_target(walk.before, walk.after) &&
+            (!walk.after || !same_attachment(walk.before, walk.after, want)))
+            detach(state, walk.before, false);
 }
 
 /**
@@ -303,7 +338,7 @@ static void configure(struct fabric_state *state, const struct table *want)
         if (!walk.before || !same_text(walk.before->altname, walk.after->altname))
             kernel_altname(&state->batch, &ref, walk.after->altname, true);
         ref.forgive = false;
-        if (walk.before) {
+        if (walk.before && !state->unsure) {
             if (walk.before->mtu != walk.after->mtu)
                 kernel_mtu(&state->batch, &ref, walk.after->mtu);
             continue;
@@ -316,11 +351,12 @@ static void configure(struct fabric_state *state, const struct table *want)
             struct kernel_ref lenient = ref;
 
             lenient.forgive = true;
-            kernel_noqueue(&state->batch, &lenient);
+            if (!walk.before) /* else it would stand still for a moment */
+                kernel_noqueue(&state->batch, &lenient);
             if (walk.after->kind == IFACE_WIRE)
                 kernel_queue_length(&state->batch, &ref, WIRE_QUEUE);
             if (state->clsact)
-                kernel_clsact(&state->batch, &ref);
+                kernel_clsact(&state->batch, walk.before ? &lenient : &ref);
         }
         kernel_up(&state->batch, &ref, walk.after->mtu, state->no_addresses);
     }
@@ -339,7 +375,10 @@ static void attach_changed(struct fabric_state *state, const struct table *want)
         if (walk.after && iface_is_port(walk.after) &&
             (state->unsure || !walk.before ||
              !same_attachment(walk.before, walk.after, &state->have))) {
-            attach(state, want, walk.after);
+            if (state->unsure && walk.before)
+                attach_anew(state, want, walk.after);
+            else
+                attach(state, want, walk.after);
             if (walk.before && !state->unsure && changes_target(walk.before, walk.after) &&
                 walk.before->filter != walk.after->filter) {
                 struct kernel_ref ref = ref_of(walk.before);
@@ -399,9 +438,11 @@ static void roll_back(struct fabric_state *state, struct table *want, struct err
         if (!before)
             continue;
         ref = ref_of(before);
-        if (iface_is_port(before) &&
-            (!after || state->unsure || !same_attachment(before, after, want)))
+        if (iface_is_port(before) && !state->unsure &&
+            (!after || !same_attachment(before, after, want)))
             detach(state, before, true);
+        if (state->unsure)
+            continue; /* how it was is not known */
         if (after && !same_text(before->altname, after->altname)) {
             ref.forgive = true;
             kernel_altname(&state->batch, &ref, after->altname, false);
@@ -418,52 +459,15 @@ static void roll_back(struct fabric_state *state, struct table *want, struct err
         const struct iface *before = &state->have.items[i],
                            *after = table_find(want, before->ifname);
 
-        if (iface_is_port(before) &&
-            (!after || state->unsure || !same_attachment(before, after, want)))
+        if (iface_is_port(before) && !state->unsure &&
+            (!after || !same_attachment(before, after, want)))
             attach(state, &state->have, before);
     }
     if (batch_flush(&state->batch, &worse) < 0) {
         state->unsure = true;
+        state->found = false;
         (void)error_prefix(err, "network left incomplete (%s)", error_message(&worse));
     }
-}
-
-/**
- * remove_strangers() - In an unsure namespace, remove what neither table knows
- * @state:	State
- * @want:	Wanted
- * @err:	Error
- *
- * Taps left without their descriptor belong to nobody any more; bridges are made again where they
- * are wanted. Interfaces with other names than ours (a physical uplink) stay.
- *
- * Return: 0 or -errno
- */
-static int remove_strangers(struct fabric_state *state, struct error *err)
-{
-    struct if_nameindex *all;
-    bool any = false;
-
-    if (!state->unsure)
-        return 0;
-    all = if_nameindex();
-    if (!all)
-        return error_errno(err, errno, "list interfaces");
-    for (const struct if_nameindex *i = all; i->if_index != 0; i++) {
-        struct kernel_ref ref = {.index = (int)i->if_index, .name = i->if_name};
-        const char *digits = i->if_name + 1;
-
-        if (!strchr("tbpwu", i->if_name[0]) || !*digits ||
-            strspn(digits, "0123456789.") != strlen(digits) || table_find(&state->have, i->if_name))
-            continue;
-        ref.forgive = true;
-        kernel_doom(&state->batch, &ref);
-        any = true;
-    }
-    if_freenameindex(all);
-    if (any)
-        kernel_remove_group(&state->batch, KERNEL_GROUP_DOOM);
-    return batch_flush(&state->batch, err);
 }
 
 /**
@@ -476,10 +480,8 @@ static int remove_strangers(struct fabric_state *state, struct error *err)
  */
 static int change(struct fabric_state *state, struct table *want, struct error *err)
 {
-    int r = remove_strangers(state, err);
+    int r = make_fresh(state, want, err);
 
-    if (r == 0)
-        r = make_fresh(state, want, err);
     if (r < 0)
         return r;
     detach_changed(state, want);
@@ -495,6 +497,10 @@ int state_apply(struct fabric_state *state, const struct fabric_plan *plan, stru
     struct table replaced;
     int r;
 
+    r = state->found ? 0 : state_find(state, err);
+    if (r < 0)
+        return r;
+    state->found = true;
     table_from_plan(plan, state->redirect, &want);
     r = change(state, &want, &failure);
     if (r < 0) {
@@ -518,30 +524,78 @@ int state_apply(struct fabric_state *state, const struct fabric_plan *plan, stru
     return 0;
 }
 
+/**
+ * adopt_tap() - Take over a tap that came as a descriptor
+ * @state:	State
+ * @fd:		Descriptor; taken
+ * @err:	Error
+ *
+ * Return: 0 or -errno
+ */
+static int adopt_tap(struct fabric_state *state, int fd, struct error *err)
+{
+    _cleanup_close_ int own = fd;
+    char name[IFNAMSIZ];
+    struct iface *tap;
+    int r = kernel_tap_name(own, name), index;
+
+    if (r < 0)
+        return error_errno(err, -r, "a tap that a guest has open");
+    index = kernel_index(&state->batch, name);
+    if (index < 0 || table_find(&state->have, name))
+        return error_errno(err, index < 0 ? -index : EEXIST, "tap %s", name);
+    tap = table_add(&state->have);
+    memcpy(tap->ifname, name, IFNAMSIZ);
+    tap->kind = name[0] == 'w' ? IFACE_WIRE : name[0] == 'u' ? IFACE_UPLINK : IFACE_TAP;
+    tap->index = index;
+    if (tap->kind != IFACE_UPLINK)
+        tap->fd = steal_fd(&own);
+    table_sort(&state->have);
+    return 0;
+}
+
+int state_find(struct fabric_state *state, struct error *err)
+{
+    static const enum iface_kind kinds[128] = {['t'] = IFACE_TAP,
+                                               ['w'] = IFACE_WIRE,
+                                               ['b'] = IFACE_SEGMENT,
+                                               ['p'] = IFACE_PAIR,
+                                               ['u'] = IFACE_UPLINK};
+    struct if_nameindex *all = if_nameindex();
+
+    if (!all)
+        return error_errno(err, errno, "list interfaces");
+    for (const struct if_nameindex *i = all; i->if_index != 0; i++) {
+        const char *digits = i->if_name + 1;
+        struct iface *iface;
+
+        /* Interfaces with other names than ours (a physical uplink) are found when wanted. */
+        if (!strchr("tbpwu", i->if_name[0]) || !*digits ||
+            strspn(digits, "0123456789.") != strlen(digits) || table_find(&state->have, i->if_name))
+            continue;
+        iface = table_add(&state->have);
+        memcpy(iface->ifname, i->if_name, strlen(i->if_name) + 1);
+        iface->kind = kinds[(unsigned char)i->if_name[0]];
+        iface->index = (int)i->if_index;
+        if (iface->kind == IFACE_TAP || iface->kind == IFACE_WIRE)
+            iface->fd = kernel_tap_reopen(iface->ifname, iface->kind == IFACE_TAP);
+        if (iface->fd < 0)
+            iface->fd = -1; /* somebody has it open: it is got when it is asked for */
+        table_sort(&state->have);
+    }
+    if_freenameindex(all);
+    return 0;
+}
+
 int state_adopt(struct fabric_state *state, const int *fds, size_t count, struct error *err)
 {
     int failed = 0;
 
     state->unsure = true;
     for (size_t i = 0; i < count; i++) {
-        char name[IFNAMSIZ];
-        struct iface *tap;
-        int r = kernel_tap_name(fds[i], name), index = 0;
+        int r = adopt_tap(state, fds[i], err);
 
-        if (r == 0) {
-            index = kernel_index(&state->batch, name);
-            r = index < 0 ? index : table_find(&state->have, name) ? -EEXIST : 0;
-        }
-        if (r < 0) {
-            failed = error_errno(err, -r, "tap %zu of %zu", i, count);
-            (void)close(fds[i]);
-            continue;
-        }
-        tap = table_add(&state->have);
-        memcpy(tap->ifname, name, IFNAMSIZ);
-        tap->fd = fds[i];
-        tap->index = index;
-        table_sort(&state->have);
+        failed = r < 0 ? r : failed;
     }
     return failed;
 }

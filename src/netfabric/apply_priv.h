@@ -16,15 +16,18 @@ struct fabric_state {
     bool has_host;
     int host_ns; /* that namespace; only if has_host */
     bool unsure; /* @have may be wrong in what is attached to what: set all of it anew */
+    bool found;  /* what was here before this process is in @have */
 };
 
 /* state_init() - Open netlink in the namespace of the caller and see what the kernel can do. */
 int state_init(struct fabric_state *state, struct error *err);
 /* state_apply() - Bring the namespace to @plan, or leave it as it was. */
 int state_apply(struct fabric_state *state, const struct fabric_plan *plan, struct error *err);
-/* state_adopt() - Take over taps that are in this namespace; what else is there goes with the next
- * state_apply(). Takes ownership of @fds. */
+/* state_adopt() - Take over taps that are in this namespace and that somebody has open. Takes
+ * ownership of @fds. */
 int state_adopt(struct fabric_state *state, const int *fds, size_t count, struct error *err);
+/* state_find() - Take over all else that is here; done by the first state_apply(). */
+int state_find(struct fabric_state *state, struct error *err);
 /* state_remove_all() - Remove every interface. */
 void state_remove_all(struct fabric_state *state);
 /* state_done() - Free it; taps close. */

@@ -352,6 +352,20 @@ int fabric_spawn(struct fabric *fabric, const char *const *argv, const int *fds,
     return 0;
 }
 
+void fabric_kill(struct fabric *fabric)
+{
+    _cleanup_close_ int pidfd = process_open(&fabric->process);
+    struct pollfd item = {.fd = pidfd, .events = POLLIN};
+
+    if (pidfd >= 0) {
+        (void)pidfd_signal(pidfd, SIGKILL);
+        (void)poll(&item, 1, STOP_TIMEOUT_MS);
+    }
+    if (fabric->is_child)
+        (void)waitpid(fabric->process.pid, NULL, 0);
+    fabric_close(fabric);
+}
+
 int fabric_stop(struct fabric *fabric, struct error *err)
 {
     _cleanup_close_ int pidfd = process_open(&fabric->process);

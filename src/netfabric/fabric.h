@@ -26,8 +26,10 @@ int fabric_start(const char *socket_path, int log_fd, struct fabric **ret_fabric
 
 /* fabric_start_in() - Start a fabric process in the namespaces of a lab whose fabric has died.
  * @tap_fds:	Taps that live on (pidfd_getfd() from the QEMUs that hold them); they stay the
- *		caller's. At the next fabric_apply() whatever else the old process left is removed
- *		and what is missing is made anew. */
+ *		caller's. One is enough to find the namespace; a tap that somebody has open and
+ *		that is not among them cannot be given out until it is closed.
+ * The next fabric_apply() takes over what else the old process left, without losing a frame,
+ *removes what is not wanted and makes what is missing. */
 int fabric_start_in(const char *socket_path, int log_fd, const int *tap_fds, size_t tap_count,
                     struct fabric **ret_fabric, struct error *err);
 
@@ -50,8 +52,8 @@ int fabric_fd(const struct fabric *fabric);
 int fabric_apply(struct fabric *fabric, const struct fabric_plan *plan, struct error *err);
 
 /* fabric_taps() - Descriptors of one node's taps, in NIC order, ready for QEMU
- * (IFF_TAP|IFF_NO_PI|IFF_VNET_HDR). The fabric keeps its own copies, so a tap outlives the QEMU
- * that used it. @ret_fds: room for all of the node's NICs; caller owns. */
+ * (IFF_TAP|IFF_NO_PI|IFF_VNET_HDR). A tap outlives the QEMU that used it, and the fabric. @ret_fds:
+ * room for all of the node's NICs; caller owns. */
 int fabric_taps(struct fabric *fabric, const struct fabric_plan *plan, size_t node, int *ret_fds,
                 struct error *err);
 
@@ -73,6 +75,10 @@ int fabric_spawn(struct fabric *fabric, const char *const *argv, const int *fds,
 /* fabric_stop() - End the process and wait for it: with it go namespace, taps and links. Frees the
  * handle, also on failure. */
 int fabric_stop(struct fabric *fabric, struct error *err);
+
+/* fabric_kill() - End a process that has died or does not answer, without its touching the network:
+ * fabric_start_in() goes on from there. Frees the handle. */
+void fabric_kill(struct fabric *fabric);
 
 /* fabric_probe() - Prove in a throw-away namespace what labs need. Each item names the thing,
  * whether it works, how it is known, and what to do if not. For labctl doctor. */

@@ -53,6 +53,7 @@ static int prepare(const char *path, int tap_fd, struct fabric_state *state, str
     if (tun < 0)
         return tun;
     state->unsure = tap_fd >= 0;
+    state->found = !state->unsure;
     r = state_init(state, err);
     if (r == -EPERM)
         namespace_hint(err);

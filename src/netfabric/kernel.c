@@ -137,10 +137,17 @@ int kernel_tun_open(struct error *err)
     return -code;
 }
 
-int kernel_tap_open(const char *name, bool vnet_hdr, struct error *err)
+/**
+ * tap_open() - Attach a descriptor to a tap
+ * @name:	Its name
+ * @flags:	IFF_…
+ * @err:	Error
+ *
+ * Return: descriptor or -errno
+ */
+static int tap_open(const char *name, int flags, struct error *err)
 {
-    const int flags = IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL | (vnet_hdr ? IFF_VNET_HDR : 0);
-    struct ifreq request = {.ifr_flags = (short)flags};
+    struct ifreq request = {.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | flags)};
     int fd = kernel_tun_open(err), code;
 
     if (fd < 0)
@@ -151,6 +158,25 @@ int kernel_tap_open(const char *name, bool vnet_hdr, struct error *err)
     code = errno;
     (void)close(fd);
     return error_errno(err, code, "make tap %s", name);
+}
+
+int kernel_tap_open(const char *name, bool vnet_hdr, struct error *err)
+{
+    int fd = tap_open(name, IFF_TUN_EXCL | (vnet_hdr ? IFF_VNET_HDR : 0), err);
+
+    /* It stays when this process is killed, for the next one; it cannot outlive its namespace. */
+    if (fd >= 0 && ioctl(fd, TUNSETPERSIST, 1) < 0) {
+        int code = errno;
+
+        (void)close(fd);
+        return error_errno(err, code, "keep tap %s", name);
+    }
+    return fd;
+}
+
+int kernel_tap_reopen(const char *name, bool vnet_hdr)
+{
+    return tap_open(name, vnet_hdr ? IFF_VNET_HDR : 0, NULL);
 }
 
 int kernel_tap_name(int fd, char ret_name[static IFNAMSIZ])

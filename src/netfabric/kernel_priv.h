@@ -30,8 +30,10 @@ int kernel_tun_open(struct error *err);
 /* kernel_tap_open() - Make a tap in the caller's namespace.
  * @vnet_hdr:	Frames begin with a struct virtio_net_hdr, and may be segmented and checksummed
  *		later; else the kernel has done both before a frame is read
- * Return: descriptor (non-blocking); the tap lives as long as it, or until deleted */
+ * Return: descriptor (non-blocking); the tap lives until it is deleted or the namespace ends */
 int kernel_tap_open(const char *name, bool vnet_hdr, struct error *err);
+/* kernel_tap_reopen() - Open a tap that nobody has open. Return: descriptor or -errno (-EBUSY) */
+int kernel_tap_reopen(const char *name, bool vnet_hdr);
 /* kernel_tap_name() - Name of the tap behind a descriptor. Return: 0 or -errno */
 int kernel_tap_name(int fd, char ret_name[static IFNAMSIZ]);
 /* kernel_tap_drain() - Throw away frames that wait in a tap. */
@@ -58,9 +60,11 @@ void kernel_clsact(struct batch *batch, const struct kernel_ref *ref);
 void kernel_noqueue(struct batch *batch, const struct kernel_ref *ref);
 /* kernel_queue_length() - How many frames wait in an interface for its reader. */
 void kernel_queue_length(struct batch *batch, const struct kernel_ref *ref, unsigned frames);
+#define KERNEL_FILTERS 3u /* priorities that filters can have */
+
 /* kernel_redirect() - Every frame that comes from @ref's guest goes out of @to.
- * @priority:	1 or 2. To change the target without losing a frame, add a filter of the other
- *		priority, then remove the first: there is always one that matches. */
+ * @priority:	1 or 2, for a moment 3. To change the target without losing a frame, add a filter of
+ *the other priority, then remove the first: there is always one that matches. */
 void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to, unsigned priority);
 /* kernel_redirect_clear() - No more. */
 void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref, unsigned priority);

@@ -116,8 +116,11 @@ static int do_taps(struct server *server, const struct proto_request *request,
     if (request->word_count > PROTO_FDS_MAX)
         return error_set(err, E2BIG, "at most %u taps at a time", PROTO_FDS_MAX);
     for (size_t i = 0; i < request->word_count; i++) {
-        const struct iface *iface = table_find(&server->state->have, request->words[i]);
+        struct iface *iface = table_find(&server->state->have, request->words[i]);
 
+        /* A guest had it open when the fabric before this one died. */
+        if (iface && iface->fd < 0 && (iface->kind == IFACE_TAP || iface->kind == IFACE_WIRE))
+            iface->fd = kernel_tap_reopen(iface->ifname, iface->kind == IFACE_TAP);
         if (!iface || !iface_is_port(iface) || iface->fd < 0)
             return error_set(err, ENODEV, "no tap '%s'", request->words[i]);
         /* What reached the tap while nobody read it is not for the guest that starts now. But what

@@ -86,11 +86,7 @@ static int make_nat(const struct iface *uplink, struct error *err)
 {
     _cleanup_close_ int fd = kernel_tap_open(uplink->ifname, false, err);
 
-    if (fd < 0)
-        return fd;
-    if (ioctl(fd, TUNSETPERSIST, 1) < 0)
-        return error_errno(err, errno, "keep tap %s", uplink->ifname);
-    return 0;
+    return fd < 0 ? fd : 0;
 }
 
 /**

@@ -12,7 +12,9 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -266,6 +268,103 @@ static void test_links_outlive_the_process(void **state)
     (void)unlink(lab->socket);
 }
 
+/* A stream of numbered frames from one tap to another, which goes on while the fabric changes. */
+struct stream {
+    int from, to;
+    uint32_t sent, received;
+    volatile bool stop;
+};
+
+static void *stream_main(void *data)
+{
+    struct stream *stream = data;
+    uint8_t buffer[VNET_HEADER + 64] = {0};
+
+    memset(buffer + VNET_HEADER, 0xff, 6);
+    buffer[VNET_HEADER + 6] = 2;
+    buffer[VNET_HEADER + 12] = 0x88; /* a type for experiments, RFC 5342 */
+    buffer[VNET_HEADER + 13] = 0xb5;
+    while (!stream->stop || stream->received < stream->sent) {
+        struct pollfd item = {.fd = stream->to, .events = POLLIN};
+        uint32_t number;
+
+        /* No more than fit into the tap's queue are ever on the way. */
+        if (!stream->stop) {
+            memcpy(buffer + VNET_HEADER + 20, &stream->sent, sizeof(stream->sent));
+            if (write(stream->from, buffer, sizeof(buffer)) == (ssize_t)sizeof(buffer))
+                stream->sent++;
+        }
+        if (poll(&item, 1, stream->stop ? 2000 : 1) <= 0) {
+            if (stream->stop)
+                return NULL; /* lost */
+            continue;
+        }
+        if (read(stream->to, buffer, sizeof(buffer)) != (ssize_t)sizeof(buffer))
+            continue;
+        memcpy(&number, buffer + VNET_HEADER + 20, sizeof(number));
+        if (number == stream->received)
+            stream->received++;
+    }
+    return NULL;
+}
+
+static void test_killed_and_replaced(void **state)
+{
+    struct lab *lab = *state;
+    struct stream streams[2];
+    pthread_t threads[2];
+    uint8_t frame[64];
+    int again[1];
+
+    needs_fabric(lab);
+    streams[0] = (struct stream){.from = lab->taps[0], .to = lab->taps[1]};
+    streams[1] = (struct stream){.from = lab->taps[4], .to = lab->taps[5]};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, stream_main, &streams[i]), 0);
+    for (int round = 0; round < 5; round++) {
+        _cleanup_error_ struct error err = ERROR_INIT;
+        struct process_id process = fabric_process(lab->fabric);
+
+        assert_int_equal(kill(process.pid, SIGKILL), 0);
+        fabric_kill(lab->fabric);
+        lab->fabric = NULL;
+        assert_false(process_alive(&process));
+        /* 2 and 3 are nodes that do not run: nobody has their taps open. */
+        cleanup_close(&lab->taps[2]);
+        cleanup_close(&lab->taps[3]);
+        lab->taps[2] = lab->taps[3] = -1;
+        /* Node 5 keeps its tap to itself, as a QEMU that may not be looked into. */
+        if (fabric_start_in(lab->socket, -1, lab->taps, 2, &lab->fabric, &err) < 0)
+            fail_msg("%s", error_message(&err));
+        for (int i = 0; i < 2; i++)
+            if (fabric_apply(lab->fabric, lab->plan, &err) < 0)
+                fail_msg("%s", error_message(&err));
+        for (size_t i = 2; i < 4; i++)
+            if (fabric_taps(lab->fabric, lab->plan, i, &lab->taps[i], &err) < 0)
+                fail_msg("%s", error_message(&err));
+        assert_int_equal(fabric_taps(lab->fabric, lab->plan, 5, again, NULL), -ENODEV);
+        (void)make_frame(frame, (uint8_t[]){2, 0, 0, 0, 0, 9}, 0x0800, sizeof(frame));
+        assert_true(passes(lab->taps[2], lab->taps[3], frame, sizeof(frame), 2000));
+        lab->plan->links[1].dark[0] = lab->plan->links[1].dark[1] = true;
+        assert_int_equal(fabric_apply(lab->fabric, lab->plan, NULL), 0);
+        assert_false(passes(lab->taps[2], lab->taps[3], frame, sizeof(frame), 100));
+        lab->plan->links[1].dark[0] = lab->plan->links[1].dark[1] = false;
+        assert_int_equal(fabric_apply(lab->fabric, lab->plan, NULL), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        streams[i].stop = true;
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_true(streams[i].sent > 100);
+        if (streams[i].received != streams[i].sent)
+            fail_msg("stream %d: %u sent, %u received", i, streams[i].sent, streams[i].received);
+    }
+    /* The guest on 5 has ended: its tap is there for the next one. */
+    cleanup_close(&lab->taps[5]);
+    lab->taps[5] = -1;
+    assert_int_equal(fabric_taps(lab->fabric, lab->plan, 5, &lab->taps[5], NULL), 0);
+    assert_true(passes(lab->taps[4], lab->taps[5], frame, sizeof(frame), 2000));
+}
+
 static void test_another_engine_takes_over(void **state)
 {
     struct lab *lab = *state;
@@ -430,12 +529,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing_of_the_hosts_own, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_cut_and_mended, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_links_outlive_the_process, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_killed_and_replaced, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_another_engine_takes_over, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_spawn_runs_inside, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_rights_are_few, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_random_plans, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_reserved_addresses_by_bridge, bridged_setup,
                                         lab_teardown),
+        cmocka_unit_test_setup_teardown(test_killed_and_replaced, bridged_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_tags_types_and_sizes, bridged_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_nothing_of_the_hosts_own, bridged_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_cut_and_mended, bridged_setup, lab_teardown),
