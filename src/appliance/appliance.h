@@ -109,6 +109,12 @@ struct appliance {
     char *ready;              /* ERE on a console line, NULL: running is ready */
     uint64_t ready_timeout_ns;
     char *exec_prompt, *exec_error, *exec_status; /* NULL: none */
+    /* How its configuration is fetched; save_commands empty: it cannot be. */
+    struct text_list save_before;   /* commands typed first, whose output is not wanted */
+    struct text_list save_commands; /* their output, one after the other, is the configuration */
+    struct text_list save_strip;    /* rules: lines that are left out */
+    char *save_from, *save_to;      /* rules: first line, line behind the last one; NULL: all */
+    unsigned save_serial;           /* on which console */
     enum stop_method stop;
     char *stop_command; /* STOP_CONSOLE */
     uint64_t stop_timeout_ns;
@@ -151,6 +157,13 @@ int appliance_port_index(const struct appliance *appliance, const char *port);
 /* appliance_pattern() - A rule with %h replaced by the (escaped) node name, compiled
  * (REG_EXTENDED|REG_NOSUB). Caller regfree()s. */
 int appliance_pattern(const char *rule, const char *node, regex_t *ret_regex, struct error *err);
+
+/* appliance_saved_config() - Make a file of what the save commands printed: control characters, the
+ * lines that the definition strips, spaces at line ends, and empty lines at either end are gone,
+ * the last line has a newline. Empty if nothing is left. Caller frees. NULL with @err: a rule does
+ * not compile. */
+char *appliance_saved_config(const struct appliance *appliance, const char *node,
+                             const char *output, size_t size, struct error *err);
 
 /* The library: the images of this user, then the system's. Definitions are read once and kept. */
 struct image_library;

@@ -211,6 +211,16 @@ static const struct yaml_key exec_keys[] = {
 };
 static const struct yaml_keys exec_map = {"exec", exec_keys, ARRAY_SIZE(exec_keys)};
 
+static const struct yaml_key save_keys[] = {
+    {.name = "before", .read = definition_read_commands, FIELD(save_before)},
+    {.name = "commands", .read = definition_read_commands, FIELD(save_commands)},
+    {.name = "serial", .read = yaml_read_unsigned, FIELD(save_serial), .most = SERIALS_MAX - 1},
+    {.name = "from", .read = definition_read_rule, FIELD(save_from)},
+    {.name = "to", .read = definition_read_rule, FIELD(save_to)},
+    {.name = "strip", .read = definition_read_rules, FIELD(save_strip)},
+};
+static const struct yaml_keys save_map = {"save", save_keys, ARRAY_SIZE(save_keys)};
+
 static const struct yaml_key stop_keys[] = {
     {.name = "method", .read = yaml_read_word, FIELD(stop), .words = stop_words},
     {.name = "console", .read = yaml_read_text, FIELD(stop_command)},
@@ -252,6 +262,7 @@ static const struct yaml_key appliance_keys[] = {
     {.name = "login", .read = yaml_read_keys, .keys = &login_map},
     {.name = "ready", .read = yaml_read_keys, .keys = &ready_map},
     {.name = "exec", .read = yaml_read_keys, .keys = &exec_map},
+    {.name = "save", .read = yaml_read_keys, .keys = &save_map},
     {.name = "stop", .read = yaml_read_keys, .keys = &stop_map},
 };
 static const struct yaml_keys appliance_map = {"appliance", appliance_keys,
@@ -275,6 +286,7 @@ const struct yaml_keys *const *appliance_map_types(size_t *ret_count)
         &login_map,
         &ready_map,
         &exec_map,
+        &save_map,
         &stop_map,
     };
 

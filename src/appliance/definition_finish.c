@@ -212,6 +212,27 @@ static void finish_boot(struct appliance *appliance, const struct yaml_node *roo
         diagnostics_add(d, root->at, "firmware: UEFI is for x86_64 and aarch64");
 }
 
+/**
+ * finish_save() - Check how the configuration is fetched
+ * @appliance:	Appliance
+ * @save:	Its mapping, or NULL
+ * @d:		Gets the faults
+ */
+static void finish_save(const struct appliance *appliance, const struct yaml_node *save,
+                        struct diagnostics *d)
+{
+    if (!save || save->kind != YAML_MAP)
+        return;
+    if (!yaml_map_get(save, "commands"))
+        diagnostics_add(d, save->at, "save: needs 'commands'");
+    if (appliance->save_serial >= appliance->serials)
+        diagnostics_add(d, save->at, "save: 'serial' is %u, and there are %u serial ports",
+                        appliance->save_serial, appliance->serials);
+    if (appliance->save_serial == 0 && !appliance->exec_prompt)
+        diagnostics_add(d, save->at,
+                        "save: without exec: {prompt: …} the end of a command cannot be told");
+}
+
 void definition_finish(struct appliance *appliance, const struct yaml_node *root,
                        struct diagnostics *d)
 {
@@ -238,6 +259,7 @@ void definition_finish(struct appliance *appliance, const struct yaml_node *root
     finish_boot(appliance, root, d);
     finish_disks(appliance, yaml_map_get(root, "disks"), d);
     finish_nics(appliance, yaml_map_get(root, "nics"), d);
+    finish_save(appliance, yaml_map_get(root, "save"), d);
     if (appliance->stop_command && !yaml_map_get(yaml_map_get(root, "stop"), "method"))
         appliance->stop = STOP_CONSOLE;
     if ((appliance->stop == STOP_CONSOLE) != (appliance->stop_command != NULL))
@@ -297,6 +319,9 @@ void appliance_free(struct appliance *appliance)
     text_list_done(&appliance->machine_properties);
     text_list_done(&appliance->smbios);
     text_list_done(&appliance->options);
+    text_list_done(&appliance->save_before);
+    text_list_done(&appliance->save_commands);
+    text_list_done(&appliance->save_strip);
     char *const owned[] = {
         appliance->name,         appliance->description, appliance->license,
         appliance->dir,          appliance->arch,        appliance->machine,
@@ -306,7 +331,7 @@ void appliance_free(struct appliance *appliance)
         appliance->nic_name,     appliance->nic_first,   appliance->vga,
         appliance->user,         appliance->password,    appliance->ready,
         appliance->exec_prompt,  appliance->exec_error,  appliance->exec_status,
-        appliance->stop_command,
+        appliance->stop_command, appliance->save_from,   appliance->save_to,
     };
     for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
         free(owned[i]);

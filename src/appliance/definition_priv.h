@@ -30,6 +30,8 @@ YAML_READER(definition_read_options);     /* struct text_list: what options.c le
 YAML_READER(definition_read_port_format); /* char * */
 YAML_READER(definition_read_port_name);   /* char *: printable */
 YAML_READER(definition_read_rule);        /* char *: a regular expression */
+YAML_READER(definition_read_rules);       /* struct text_list: one or several of them */
+YAML_READER(definition_read_commands);    /* struct text_list: one or several lines to type */
 YAML_READER(definition_read_md5);         /* char *: 32 hexadecimal digits */
 YAML_READER(definition_read_file_name);   /* char *: a name without a folder */
 

@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
-enum { LIST_MAX = 64, PORT_NAME_MAX = 64 };
+enum { LIST_MAX = 64, PORT_NAME_MAX = 64, COMMAND_MAX = 1000 };
 
 /**
  * definition_read_word() - Read one of a table's words as text
@@ -441,6 +441,78 @@ YAML_READER(definition_read_port_format)
     }
     free(*format);
     *format = xstrdup(text);
+}
+
+/**
+ * rule_check() - Is it a rule?
+ * @text:	Rule
+ * @err:	Error to fill
+ *
+ * Return: 0 or -EINVAL
+ */
+static int rule_check(const char *text, struct error *err)
+{
+    regex_t regex;
+    int r = appliance_pattern(text, "node", &regex, err);
+
+    if (r == 0)
+        regfree(&regex);
+    return r;
+}
+
+/**
+ * command_check() - Can it be typed?
+ * @text:	Line without control characters
+ * @err:	Error to fill
+ *
+ * Return: 0 or -EINVAL
+ */
+static int command_check(const char *text, struct error *err)
+{
+    return strlen(text) > COMMAND_MAX
+               ? error_input(err, "a command has at most %d characters", COMMAND_MAX)
+               : 0;
+}
+
+/**
+ * read_one_or_more() - Read a line, or a list of them
+ * @reader:	Reader
+ * @key:	Key
+ * @target:	What holds a struct text_list at the key's offset
+ * @value:	Value
+ * @check:	What each must pass
+ */
+static void read_one_or_more(struct yaml_reader *reader, const struct yaml_key *key, void *target,
+                             const struct yaml_node *value,
+                             int (*check)(const char *text, struct error *err))
+{
+    struct yaml_node list = {.kind = YAML_LIST, .at = value->at, .count = 1, .items = &value};
+
+    read_lines(reader, key, target, value->kind == YAML_SCALAR ? &list : value, check);
+}
+
+/**
+ * definition_read_rules() - Read regular expressions for console lines
+ * @reader:	Reader
+ * @key:	Key
+ * @target:	What holds a struct text_list at the key's offset
+ * @value:	Value
+ */
+YAML_READER(definition_read_rules)
+{
+    read_one_or_more(reader, key, target, value, rule_check);
+}
+
+/**
+ * definition_read_commands() - Read commands for a console
+ * @reader:	Reader
+ * @key:	Key
+ * @target:	What holds a struct text_list at the key's offset
+ * @value:	Value
+ */
+YAML_READER(definition_read_commands)
+{
+    read_one_or_more(reader, key, target, value, command_check);
 }
 
 /**

@@ -383,6 +383,14 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err);
 /* lab_state_load() - Read RUN/state.json. -ENOENT: none. */
 int lab_state_load(const char *run_dir, json_t **ret_state, struct error *err);
 
+/* ---- config_methods.c ---- */
+void config_method(struct rpc_call *call, json_t *params, void *data);
+
 /* ---- methods.c ---- */
+/* lab_find_node() - Node by name, with an error that helps.
+ * @name:	"r1" or "r1:1"
+ * @ret_serial:	Serial port named behind the colon, 0 if none; NULL: a colon is refused */
+struct node_run *lab_find_node(struct lab *lab, const char *name, unsigned *ret_serial,
+                               struct error *err);
 extern const struct rpc_method lab_methods[];
 extern const size_t lab_method_count;

@@ -14,17 +14,8 @@
 
 #define EXEC_TIMEOUT_DEFAULT_S 30
 
-/**
- * find_node() - Node by name, with an error that helps
- * @lab:	Lab
- * @name:	"r1" or "r1:1"
- * @ret_serial:	Serial port named behind the colon, 0 if none; NULL: a colon is refused
- * @err:	Error to fill
- *
- * Return: node or NULL
- */
-static struct node_run *find_node(struct lab *lab, const char *name, unsigned *ret_serial,
-                                  struct error *err)
+struct node_run *lab_find_node(struct lab *lab, const char *name, unsigned *ret_serial,
+                               struct error *err)
 {
     const char *colon = ret_serial ? strchr(name, ':') : NULL;
     _cleanup_free_ char *base = xstrndup(name, colon ? (size_t)(colon - name) : strlen(name));
@@ -181,7 +172,7 @@ static int params_nodes(struct lab *lab, json_t *params, struct waiter *waiter, 
     if (all)
         memset(waiter->nodes, true, lab->topology->node_count);
     json_array_foreach (names, i, name) {
-        struct node_run *node = find_node(lab, json_string_value(name), NULL, err);
+        struct node_run *node = lab_find_node(lab, json_string_value(name), NULL, err);
 
         if (!node)
             return -EINVAL;
@@ -371,7 +362,7 @@ static void method_log(struct rpc_call *call, json_t *params, void *data)
     unsigned serial;
 
     if (rpc_param_string(params, "node", true, &name, &err) < 0 ||
-        !(node = find_node(data, name, &serial, &err))) {
+        !(node = lab_find_node(data, name, &serial, &err))) {
         rpc_fail(call, &err);
         return;
     }
@@ -438,7 +429,7 @@ static void method_exec(struct rpc_call *call, json_t *params, void *data)
         r = rpc_param_string(params, "command", true, &command, &err);
     if (r == 0)
         r = rpc_param_integer(params, "timeout_s", false, 1, 86400, &timeout_s, &err);
-    if (r == 0 && !(node = find_node(data, name, &serial, &err)))
+    if (r == 0 && !(node = lab_find_node(data, name, &serial, &err)))
         r = -EINVAL;
     if (r == 0 && command[strcspn(command, "\r\n")])
         r = error_input(&err, "the command must be a single line");
@@ -524,7 +515,7 @@ static void method_attach(struct rpc_call *call, json_t *params, void *data)
     if (r == 0 && strcmp(mode, "shared") != 0 && strcmp(mode, "read-only") != 0 &&
         strcmp(mode, "exclusive") != 0)
         r = error_input(&err, "mode must be 'shared', 'read-only' or 'exclusive'");
-    if (r == 0 && !(node = find_node(data, name, &serial, &err)))
+    if (r == 0 && !(node = lab_find_node(data, name, &serial, &err)))
         r = -EINVAL;
     if (r < 0) {
         rpc_fail(call, &err);
@@ -555,6 +546,7 @@ const struct rpc_method lab_methods[] = {
     {"node.wipe", method_wipe},
     {"node.log", method_log},
     {"node.exec", method_exec},
+    {"node.config", config_method},
     {"link.up", links_method_up},
     {"link.down", links_method_down},
     {"link.set", links_method_set},

@@ -93,6 +93,10 @@ json_t *status_node(const struct node_run *node)
     (void)json_object_set_new(object, "memory_mb", json_integer(node_memory_mb(node)));
     (void)json_object_set_new(
         object, "cpus", json_integer(node->spec->cpus ? node->spec->cpus : node->appliance->cpus));
+    (void)json_object_set_new(object, "config",
+                              node->spec->config ? json_string(node->spec->config) : json_null());
+    (void)json_object_set_new(object, "saves",
+                              json_boolean(node->appliance->save_commands.count > 0));
     (void)json_object_set_new(object, "reason",
                               node->reason ? json_string(node->reason) : json_null());
     (void)json_object_set_new(object, "line", json_string(console_last_line(node->consoles[0])));

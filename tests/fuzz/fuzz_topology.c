@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "topology/edit.h"
 #include "topology/read.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -76,6 +77,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                &topology, &d, NULL);
 
         check(topology, &d, r);
+        if (topology) {
+            char *text = NULL;
+
+            r = topology_add_config((const char *)data, size, topology->nodes[0].name,
+                                    "configs/fuzz.conf", &text, NULL);
+            if ((r == 1) != (text != NULL) ||
+                (text && topology_add_config(text, strlen(text), topology->nodes[0].name,
+                                             "configs/fuzz.conf", NULL, NULL) != 0))
+                abort();
+            free(text);
+        }
         topology_free(topology);
         diagnostics_done(&d);
     }

@@ -80,6 +80,8 @@ extern const struct command cmd_doctor;
 extern const struct command cmd_topology_validate, cmd_topology_up, cmd_topology_down;
 extern const struct command cmd_topology_status, cmd_topology_list, cmd_topology_apply;
 extern const struct command cmd_topology_wipe, cmd_topology_graph;
+extern const struct command cmd_topology_save_config, cmd_topology_diff;
+extern const struct command cmd_node_save_config, cmd_node_diff;
 extern const struct command cmd_node_list, cmd_node_start, cmd_node_stop, cmd_node_restart;
 extern const struct command cmd_node_wipe, cmd_node_log, cmd_node_exec;
 extern const struct command cmd_link_list, cmd_link_up, cmd_link_down, cmd_link_set, cmd_link_clear;
