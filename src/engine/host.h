@@ -15,6 +15,7 @@ struct host_info {
     bool kvm_opens;        /* /dev/kvm opens and makes a machine */
     bool kvm_hardware;     /* the CPU shows vmx or svm */
     char arch[16];         /* "x86_64" */
+    unsigned tsc_khz;      /* rate of the counter that an x86 guest reads under TCG; 0: not known */
     char kvm_reason[160];  /* why auto chooses what it chooses */
     char kvm_problem[160]; /* why /dev/kvm is of no use; empty if it is */
 };

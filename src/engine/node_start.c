@@ -203,6 +203,7 @@ static int spawn_qemu(struct node_run *node, struct error *err)
         .accel = node->accel,
         /* An emulated KVM has registers of the host's CPU that it cannot set. */
         .host_cpu = node->lab->host.kvm_hardware,
+        .tsc_khz = node->lab->host.tsc_khz,
         .node_dir = node->dir,
         .run_dir = node->lab->run_dir,
         .uefi_code = uefi,

@@ -194,12 +194,37 @@ static void add_machine(struct argv *argv, const struct qemu_request *request, c
 }
 
 /**
+ * add_append() - The kernel's command line
+ * @argv:	List
+ * @request:	What is asked for
+ *
+ * Linux measures the rate of its TSC against the PIT. Under TCG on a busy host that goes wrong
+ * ("PIT calibration deviates from HPET: 530231 2594291", and it takes the former), and a guest that
+ * was told to trust its TSC then runs at five times the speed: hold timers expire, nothing stays
+ * up. The TSC of such a guest is the host's, so it can be told the rate.
+ */
+static void add_append(struct argv *argv, const struct qemu_request *request)
+{
+    const struct appliance *appliance = request->appliance;
+    bool pc = strcmp(appliance->arch, "x86_64") == 0 || strcmp(appliance->arch, "i386") == 0;
+
+    argv_add(argv, "-append");
+    if (request->accel == ACCEL_TCG && pc && request->tsc_khz &&
+        strstr(appliance->append, "tsc=reliable"))
+        argv_add(argv, "%s tsc_early_khz=%u", appliance->append, request->tsc_khz);
+    else
+        argv_add(argv, "%s", appliance->append);
+}
+
+/**
  * add_boot() - Kernel, or the order of the disks
  * @argv:	List
- * @appliance:	Appliance
+ * @request:	What is asked for
  */
-static void add_boot(struct argv *argv, const struct appliance *appliance)
+static void add_boot(struct argv *argv, const struct qemu_request *request)
 {
+    const struct appliance *appliance = request->appliance;
+
     /* No boot menu, no delay, and nothing but what is named is tried. */
     argv_add(argv, "-boot");
     argv_add(argv, "strict=on,menu=off,reboot-timeout=0");
@@ -215,10 +240,8 @@ static void add_boot(struct argv *argv, const struct appliance *appliance)
         argv_add(argv, "-initrd");
         argv_add(argv, "%s", appliance->initrd);
     }
-    if (appliance->append) {
-        argv_add(argv, "-append");
-        argv_add(argv, "%s", appliance->append);
-    }
+    if (appliance->append)
+        add_append(argv, request);
 }
 
 void argv_blockdev(struct argv *argv, const char *id, const char *path, const char *driver,
@@ -503,7 +526,7 @@ char **qemu_argv(const struct qemu_request *request)
     argv_add(&argv, "-rtc");
     argv_add(&argv, "base=%s", appliance->rtc_localtime ? "localtime" : "utc");
     add_machine(&argv, request, machine);
-    add_boot(&argv, appliance);
+    add_boot(&argv, request);
     add_firmware(&argv, request, &board);
     argv_disks(&argv, request, &board);
     add_nics(&argv, request, &board);

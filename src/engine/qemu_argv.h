@@ -31,6 +31,7 @@ struct qemu_request {
     const char *node_dir;  /* kept folder of the node: disks, seed.tar */
     const char *run_dir;   /* where NODE.0.in and NODE.0.out are, its first console, and the sockets
                             * NODE.vnc and NODE.tpm; NULL: node_dir */
+    unsigned tsc_khz;      /* host_info.tsc_khz */
     const char *uefi_code; /* the firmware, if the appliance wants UEFI */
 };
 

@@ -97,6 +97,33 @@ static void test_linux(void **state)
                                           .node_dir = "/state/golden/r1"});
 }
 
+/* A kernel that trusts its TSC is told the TSC's rate where it is the host's. */
+static void test_tsc_rate(void **state)
+{
+    struct appliance appliance = linux_appliance;
+    struct qemu_request request = {.topology = &topology,
+                                   .lab = "golden",
+                                   .node = 0,
+                                   .appliance = &appliance,
+                                   .accel = ACCEL_TCG,
+                                   .tsc_khz = 2596100,
+                                   .node_dir = "/state/golden/r1"};
+    _cleanup_free_ char *silent = joined(&request), *told = NULL, *kvm = NULL, *arm = NULL;
+
+    (void)state;
+    assert_null(strstr(silent, "tsc_early_khz"));
+    appliance.append = (char *)"quiet tsc=reliable";
+    told = joined(&request);
+    assert_non_null(strstr(told, "\nquiet tsc=reliable tsc_early_khz=2596100\n"));
+    request.accel = ACCEL_KVM;
+    kvm = joined(&request);
+    assert_null(strstr(kvm, "tsc_early_khz"));
+    request.accel = ACCEL_TCG;
+    appliance.arch = (char *)"aarch64";
+    arm = joined(&request);
+    assert_null(strstr(arm, "tsc_early_khz"));
+}
+
 static void test_many_nics(void **state)
 {
     (void)state;
@@ -143,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linux),
+        cmocka_unit_test(test_tsc_rate),
         cmocka_unit_test(test_many_nics),
         cmocka_unit_test(test_disk_boot),
         cmocka_unit_test(test_macs_are_distinct_and_stable),
