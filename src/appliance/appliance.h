@@ -16,7 +16,16 @@ struct yaml_keys;
 enum disk_bus { DISK_VIRTIO, DISK_IDE, DISK_SATA, DISK_SCSI, DISK_NVME, DISK_FLOPPY };
 enum disk_mode { DISK_READONLY, DISK_COPY, DISK_OVERLAY };
 enum disk_kind { DISK_HARD, DISK_CDROM };
-enum seed_method { SEED_NONE, SEED_TAR };
+enum seed_method {
+    SEED_NONE,
+    SEED_TAR,
+    SEED_ISO,
+    SEED_FAT,
+    SEED_CLOUD_INIT,
+    SEED_CONFIG_DRIVE,
+    SEED_FW_CFG,
+    SEED_CONSOLE,
+};
 enum stop_method { STOP_ACPI, STOP_QUIT, STOP_CONSOLE };
 enum firmware_type { FIRMWARE_BIOS, FIRMWARE_UEFI };
 enum display_type { DISPLAY_NONE, DISPLAY_VNC };
@@ -59,6 +68,12 @@ struct text_list {
     size_t count;
 };
 
+/* A file of the configuration disk. */
+struct seed_file {
+    char *name;
+    char *text; /* a template; NULL: the node's configuration */
+};
+
 struct fw_cfg_item {
     char *name; /* "opt/…" */
     char *text; /* %h, %l and %u stand for node, lab and the node's UUID */
@@ -89,6 +104,15 @@ struct appliance {
     size_t file_count;
     enum seed_method seed;
     enum disk_bus seed_bus;
+    char *seed_label;
+    uint64_t seed_size;  /* of a FAT disk; 0: as large as it takes */
+    bool seed_partition; /* a FAT disk has a partition table */
+    struct seed_file *seed_files;
+    size_t seed_file_count;
+    struct text_list seed_before,
+        seed_after;    /* SEED_CONSOLE: steps of a script (console/script.h) */
+    char *seed_prompt; /* ERE: where the next line is awaited; NULL: nowhere */
+    uint64_t seed_pace_ns, seed_timeout_ns;
     char *nic_model; /* QEMU device name */
     unsigned nic_count, nic_max;
     char *nic_name;       /* format: "eth{0}"; ports.c tells what may be in it */
@@ -144,6 +168,10 @@ unsigned appliance_mtu_max(const struct appliance *appliance);
 
 /* appliance_nic_model() - QEMU device of NIC @nic. */
 const char *appliance_nic_model(const struct appliance *appliance, unsigned nic);
+/* appliance_has_seed_disk() - Whether nodes get a configuration disk. */
+bool appliance_has_seed_disk(const struct appliance *appliance);
+/* appliance_takes_file() - Whether a node can be given a configuration file of that name. */
+bool appliance_takes_file(const struct appliance *appliance, const char *name);
 /* appliance_missing() - Number of files that it needs and that are not there. */
 size_t appliance_missing(const struct appliance *appliance);
 /* appliance_disk_bus_word(), appliance_disk_mode_word() - As in a definition. */
@@ -185,9 +213,3 @@ int image_library_get(struct image_library *library, const char *name,
 const char *const *image_library_names(struct image_library *library);
 /* image_library_source() - What topology_read() wants, good while the library lives. */
 struct image_source image_library_source(struct image_library *library);
-
-/* seed_write() - Write the configuration disk of a node: a padded ustar with "hostname", "lab" and,
- * if @config is not NULL, "config".
- * @config:	Absolute path of the file to put in, or NULL */
-int seed_write(const char *path, const char *node, const char *lab, const char *config,
-               struct error *err);

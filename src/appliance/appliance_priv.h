@@ -16,5 +16,7 @@ bool image_file_name_ok(const char *name);
 int qemu_option_check(const char *option, struct error *err);
 int qemu_smbios_check(const char *value, struct error *err);
 int qemu_machine_property_check(const char *property, struct error *err);
+/* seed_step_check() - Can this be a step of typing a configuration? Return: 0 or -EINVAL */
+int seed_step_check(const char *step, struct error *err);
 /* fw_cfg_name_ok() - "opt/…" */
 bool fw_cfg_name_ok(const char *name);

@@ -76,9 +76,6 @@ static const char *const accel_words[] = {
     [ACCEL_AUTO] = "auto", [ACCEL_KVM] = "kvm", [ACCEL_TCG] = "tcg", NULL};
 static_assert(ARRAY_SIZE(accel_words) == ACCEL_TCG + 2, "one word for each accelerator");
 
-static const char *const seed_words[] = {[SEED_NONE] = "none", [SEED_TAR] = "tar", NULL};
-static_assert(ARRAY_SIZE(seed_words) == SEED_TAR + 2, "one word for each method");
-
 static const char *const stop_words[] = {
     [STOP_ACPI] = "acpi", [STOP_QUIT] = "quit", [STOP_CONSOLE] = "console", NULL};
 static_assert(ARRAY_SIZE(stop_words) == STOP_CONSOLE + 2, "one word for each method");
@@ -177,12 +174,6 @@ static const struct yaml_key login_keys[] = {
 };
 static const struct yaml_keys login_map = {"login", login_keys, ARRAY_SIZE(login_keys)};
 
-static const struct yaml_key seed_keys[] = {
-    {.name = "method", .read = yaml_read_word, FIELD(seed), .words = seed_words},
-    {.name = "bus", .read = yaml_read_word, FIELD(seed_bus), .words = definition_bus_words},
-};
-static const struct yaml_keys seed_map = {"seed", seed_keys, ARRAY_SIZE(seed_keys)};
-
 static const struct yaml_key nics_keys[] = {
     {.name = "model", .read = definition_read_word, FIELD(nic_model), .words = nic_words},
     {.name = "count", .read = yaml_read_unsigned, FIELD(nic_count), .most = APPLIANCE_NICS_MAX},
@@ -247,7 +238,7 @@ static const struct yaml_key appliance_keys[] = {
     {.name = "disks", .read = definition_read_disks},
     {.name = "scsi", .read = definition_read_word, FIELD(scsi_model), .words = scsi_words},
     {.name = "files", .read = definition_read_files},
-    {.name = "seed", .read = yaml_read_keys, .keys = &seed_map},
+    {.name = "seed", .read = yaml_read_keys, .keys = &definition_seed_map},
     {.name = "nics", .read = yaml_read_keys, .keys = &nics_map},
     {.name = "serials",
      .read = yaml_read_unsigned,
@@ -278,7 +269,8 @@ const struct yaml_keys *const *appliance_map_types(size_t *ret_count)
         &firmware_map,
         &definition_disk_map,
         &definition_file_map,
-        &seed_map,
+        &definition_seed_map,
+        &definition_seed_file_map,
         &nics_map,
         &definition_port_map,
         &display_map,
@@ -348,6 +340,7 @@ int appliance_parse(const char *path, const char *data, size_t size,
     appliance->nic_max = NICS_DEFAULT_MAX;
     appliance->ready_timeout_ns = 120 * SECOND_NS;
     appliance->stop_timeout_ns = 10 * SECOND_NS;
+    appliance->seed_timeout_ns = 30 * SECOND_NS;
     definition.dir = appliance->dir;
     if (size > DEFINITION_MAX)
         return error_input(err, "%s: %zu bytes; at most %d are accepted", path, size,

@@ -33,13 +33,7 @@ static void set_default(char **text, const char *value)
         *text = xstrdup(value);
 }
 
-/**
- * is_pc() - Whether an architecture is that of the PC
- * @arch:	Architecture, or NULL
- *
- * Return: true if so
- */
-static bool is_pc(const char *arch)
+bool definition_is_pc(const char *arch)
 {
     for (size_t i = 0; arch && i < ARRAY_SIZE(arch_defaults); i++)
         if (strcmp(arch_defaults[i].arch, arch) == 0)
@@ -47,14 +41,7 @@ static bool is_pc(const char *arch)
     return true;
 }
 
-/**
- * bus_units() - How many disks a bus has room for
- * @appliance:	Appliance
- * @bus:	Bus
- *
- * Return: number
- */
-static unsigned bus_units(const struct appliance *appliance, enum disk_bus bus)
+unsigned definition_bus_units(const struct appliance *appliance, enum disk_bus bus)
 {
     bool q35 = appliance->machine && strstr(appliance->machine, "q35");
 
@@ -107,9 +94,10 @@ static void place_disk(struct appliance *appliance, size_t index, struct locatio
         }
     }
     disk->unit = unit;
-    if (unit >= bus_units(appliance, disk->bus))
+    if (unit >= definition_bus_units(appliance, disk->bus))
         diagnostics_add(d, at, "the bus '%s' has room for %u disks",
-                        definition_bus_words[disk->bus], bus_units(appliance, disk->bus));
+                        definition_bus_words[disk->bus],
+                        definition_bus_units(appliance, disk->bus));
 }
 
 /**
@@ -121,7 +109,7 @@ static void place_disk(struct appliance *appliance, size_t index, struct locatio
 static void finish_disks(struct appliance *appliance, const struct yaml_node *list,
                          struct diagnostics *d)
 {
-    bool pc = is_pc(appliance->arch);
+    bool pc = definition_is_pc(appliance->arch);
 
     for (size_t i = 0; i < appliance->disk_count; i++) {
         struct appliance_disk *disk = &appliance->disks[i];
@@ -203,7 +191,8 @@ static void finish_boot(struct appliance *appliance, const struct yaml_node *roo
         }
     if (!kernel && !network && !appliance->disk_count)
         diagnostics_add(d, root->at, "the definition has neither 'boot' nor 'disks'");
-    if (appliance->tpm && !is_pc(appliance->arch) && strcmp(appliance->arch, "aarch64") != 0)
+    if (appliance->tpm && !definition_is_pc(appliance->arch) &&
+        strcmp(appliance->arch, "aarch64") != 0)
         diagnostics_add(d, root->at, "firmware: no TPM on %s", appliance->arch);
     if (appliance->firmware == FIRMWARE_UEFI && appliance->firmware_file)
         diagnostics_add(d, root->at, "firmware: either 'type: uefi' or a 'file' of its own");
@@ -255,11 +244,12 @@ void definition_finish(struct appliance *appliance, const struct yaml_node *root
     set_default(&appliance->description, "");
     set_default(&appliance->scsi_model, "virtio-scsi-pci");
     if (appliance->display != DISPLAY_NONE)
-        set_default(&appliance->vga, is_pc(appliance->arch) ? "std" : "virtio");
+        set_default(&appliance->vga, definition_is_pc(appliance->arch) ? "std" : "virtio");
     finish_boot(appliance, root, d);
     finish_disks(appliance, yaml_map_get(root, "disks"), d);
     finish_nics(appliance, yaml_map_get(root, "nics"), d);
     finish_save(appliance, yaml_map_get(root, "save"), d);
+    definition_finish_seed(appliance, root, d);
     if (appliance->stop_command && !yaml_map_get(yaml_map_get(root, "stop"), "method"))
         appliance->stop = STOP_CONSOLE;
     if ((appliance->stop == STOP_CONSOLE) != (appliance->stop_command != NULL))
@@ -316,12 +306,18 @@ void appliance_free(struct appliance *appliance)
         free(appliance->fw_cfg[i].name);
         free(appliance->fw_cfg[i].text);
     }
+    for (size_t i = 0; i < appliance->seed_file_count; i++) {
+        free(appliance->seed_files[i].name);
+        free(appliance->seed_files[i].text);
+    }
     text_list_done(&appliance->machine_properties);
     text_list_done(&appliance->smbios);
     text_list_done(&appliance->options);
     text_list_done(&appliance->save_before);
     text_list_done(&appliance->save_commands);
     text_list_done(&appliance->save_strip);
+    text_list_done(&appliance->seed_before);
+    text_list_done(&appliance->seed_after);
     char *const owned[] = {
         appliance->name,         appliance->description, appliance->license,
         appliance->dir,          appliance->arch,        appliance->machine,
@@ -332,6 +328,7 @@ void appliance_free(struct appliance *appliance)
         appliance->user,         appliance->password,    appliance->ready,
         appliance->exec_prompt,  appliance->exec_error,  appliance->exec_status,
         appliance->stop_command, appliance->save_from,   appliance->save_to,
+        appliance->stop_command, appliance->seed_label,  appliance->seed_prompt,
     };
     for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
         free(owned[i]);
@@ -339,5 +336,6 @@ void appliance_free(struct appliance *appliance)
     free(appliance->files);
     free(appliance->ports);
     free(appliance->fw_cfg);
+    free(appliance->seed_files);
     free(appliance);
 }

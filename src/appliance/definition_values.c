@@ -351,6 +351,18 @@ YAML_READER(definition_read_options)
 }
 
 /**
+ * definition_read_steps() - Read the steps of a script for the console
+ * @reader:	Reader
+ * @key:	Key
+ * @target:	What holds a struct text_list at the key's offset
+ * @value:	Value
+ */
+YAML_READER(definition_read_steps)
+{
+    read_lines(reader, key, target, value, seed_step_check);
+}
+
+/**
  * definition_read_port_name() - Read what a port is called
  * @reader:	Reader
  * @key:	Key

@@ -84,8 +84,10 @@ struct node_run {
     unsigned stop_step; /* how hard it has been asked to stop */
 
     regex_t ready_rule, prompt_rule, error_rule;
-    regex_t shell_rule; /* prompt of the further serial ports */
-    bool has_ready, has_prompt, has_error;
+    regex_t shell_rule;  /* prompt of the further serial ports */
+    regex_t typing_rule; /* where the next line of a typed configuration is awaited */
+    bool has_ready, has_prompt, has_error, has_typing;
+    struct typing *typing; /* its configuration is being typed, or NULL */
 };
 
 /* What is wanted of a link, and how far it is. */
@@ -246,6 +248,8 @@ void node_abandon(struct node_run *node);
 void node_go(struct node_run *node);
 /* node_watch() - Take over a QEMU (just spawned or found again): exit, QMP, consoles. */
 int node_watch(struct node_run *node, int pidfd, int qmp_fd, struct error *err);
+/* node_configured() - Its configuration was typed. @why: why not, or NULL */
+void node_configured(struct node_run *node, const char *why);
 /* node_resume() - An adopted node's vCPU runs: BOOTING or READY as it was. */
 void node_resume(struct node_run *node, enum node_state state);
 
@@ -278,6 +282,18 @@ void consoles_adopt(struct node_run *node, json_t *saved);
 json_t *consoles_ports(const struct node_run *node);
 void consoles_close(struct node_run *node);
 char *consoles_socket_path(const struct node_run *node, unsigned serial);
+
+/* ---- typing.c: configurations that are typed on the console ---- */
+/* typing_due() - Whether the node, just up, has yet to be configured so. */
+bool typing_due(const struct node_run *node);
+/* typing_broken_off() - Whether an earlier engine was at it when it died. */
+bool typing_broken_off(const struct node_run *node);
+/* typing_start() - Begin; node_configured() is called when it is over. */
+void typing_start(struct node_run *node);
+/* typing_stop() - The guest goes: forget it. */
+void typing_stop(struct node_run *node);
+/* typing_forget() - At the next start it is typed again. */
+int typing_forget(struct node_run *node, struct error *err);
 
 /* ---- carrier.c ---- */
 /* carrier_update() - Tell every running QEMU which of its NICs have carrier now. */

@@ -121,6 +121,9 @@ static int node_init(struct node_run *node, struct lab *lab, const struct node *
     if (r == 0)
         r = compile_rule(node, node->appliance->exec_error, &node->error_rule, &node->has_error,
                          err);
+    if (r == 0)
+        r = compile_rule(node, node->appliance->seed_prompt, &node->typing_rule, &node->has_typing,
+                         err);
     for (unsigned i = 0; r == 0 && i < node->appliance->serials; i++) {
         _cleanup_free_ char *name = i ? xasprintf("%s:%u", spec->name, i) : xstrdup(spec->name);
 
@@ -140,6 +143,7 @@ static int node_init(struct node_run *node, struct lab *lab, const struct node *
  */
 static void drop_process(struct node_run *node)
 {
+    typing_stop(node);
     node->exit_source = sd_event_source_disable_unref(node->exit_source);
     node->slot_timer = sd_event_source_disable_unref(node->slot_timer);
     node->ready_timer = sd_event_source_disable_unref(node->ready_timer);
@@ -191,6 +195,8 @@ void node_free(struct node_run *node)
         regfree(&node->prompt_rule);
     if (node->has_error)
         regfree(&node->error_rule);
+    if (node->has_typing)
+        regfree(&node->typing_rule);
     regfree(&node->shell_rule);
     free(node->carrier);
     free(node->dir);
@@ -343,6 +349,20 @@ static int on_exit_ready(sd_event_source *source, int fd, uint32_t revents, void
     return 0;
 }
 
+void node_configured(struct node_run *node, const char *why)
+{
+    if (node->state != NODE_BOOTING && node->state != NODE_RUNNING)
+        return;
+    if (why) {
+        node->timed_out = true;
+        node_set_state(node, NODE_RUNNING, "its configuration was not typed: %s", why);
+        return;
+    }
+    node->ready_ns = now_ns();
+    node->timed_out = false;
+    node_set_state(node, NODE_READY, NULL);
+}
+
 /**
  * on_ready() - The console showed what the appliance's rule waits for
  * @console:	Its first console
@@ -356,9 +376,12 @@ static void on_ready(struct console *console, void *data)
     node->ready_timer = sd_event_source_disable_unref(node->ready_timer);
     if (node->state != NODE_BOOTING && node->state != NODE_RUNNING)
         return;
-    node->ready_ns = now_ns();
-    node->timed_out = false;
-    node_set_state(node, NODE_READY, NULL);
+    if (!typing_due(node)) {
+        node_configured(node, NULL);
+        return;
+    }
+    node_set_state(node, NODE_BOOTING, "its configuration is being typed");
+    typing_start(node);
 }
 
 /**
@@ -568,6 +591,10 @@ void node_resume(struct node_run *node, enum node_state state)
         return;
     if (!node->has_ready)
         return;
+    if (state == NODE_BOOTING && typing_broken_off(node)) {
+        node_configured(node, "the engine ended meanwhile");
+        return;
+    }
     /* It may have become ready while no engine was there to see it. */
     if (regexec(&node->ready_rule, console_last_line(node->consoles[0]), 0, NULL, 0) == 0)
         on_ready(node->consoles[0], node);
@@ -657,6 +684,7 @@ void node_stop(struct node_run *node, bool force)
     if (node->state != NODE_STOPPING) {
         node->stop_step = force ? 1 : 0;
         (void)console_expect(node->consoles[0], NULL, NULL, NULL);
+        typing_stop(node);
         node->ready_timer = sd_event_source_disable_unref(node->ready_timer);
         node_set_state(node, NODE_STOPPING, NULL);
     } else if (force && node->stop_step < 2) {

@@ -139,9 +139,9 @@ static int prepare_tpm(struct node_run *node, struct error *err)
     _cleanup_free_ char *dir = path_join(node->dir, "tpm"), *said = NULL;
     _cleanup_free_ char *socket = node_socket_path(node, "tpm");
     _cleanup_free_ char *state = xasprintf("dir=%s", dir);
-    _cleanup_free_ char *control = xasprintf("type=unixio,path=%s,terminate", socket);
-    const char *argv[] = {"swtpm",  "socket", "--tpm2",   "--tpmstate", state,
-                          "--ctrl", control,  "--daemon", NULL};
+    _cleanup_free_ char *control = xasprintf("type=unixio,path=%s", socket);
+    const char *argv[] = {"swtpm",  "socket", "--tpm2",   "--tpmstate",  state,
+                          "--ctrl", control,  "--daemon", "--terminate", NULL};
     int r = dir_make_private(dir, err);
 
     if (r < 0)
@@ -180,10 +180,11 @@ int node_prepare_disks(struct node_run *node, struct error *err)
         r = prepare_disk(node, i, err);
     if (r == 0 && appliance->firmware == FIRMWARE_UEFI)
         r = prepare_uefi(node, err);
-    if (r == 0 && appliance->seed != SEED_NONE) {
-        _cleanup_free_ char *seed = path_join(node->dir, "seed.tar");
+    if (r == 0) {
+        _cleanup_(node_seed_done) struct node_seed seed =
+            node_seed(node->lab->topology, node->lab->name, node->index, appliance);
 
-        r = seed_write(seed, node->spec->name, node->lab->name, node->spec->config, err);
+        r = seed_write(node->dir, &seed.request, err);
     }
     if (r == 0 && appliance->tpm)
         r = prepare_tpm(node, err);
@@ -203,6 +204,10 @@ int node_complete(const struct node_run *node, struct error *err)
         error_hint(err, "add it by 'labctl image add %s --disk FILE'", appliance->name);
         return r;
     }
+    for (size_t i = 0; i < node->spec->file_count; i++)
+        if (!appliance_takes_file(appliance, node->spec->files[i].name))
+            return error_input(err, "node '%s': image '%s' cannot be given a file '%s'",
+                               node->spec->name, appliance->name, node->spec->files[i].name);
     if (appliance->firmware == FIRMWARE_UEFI)
         return host_uefi_find(appliance->arch, NULL, NULL, err);
     return 0;
@@ -219,6 +224,8 @@ int node_wipe(struct node_run *node, struct error *err)
 
     if (node_has_process(node) || node->state == NODE_QUEUED)
         return error_set(err, EBUSY, "node '%s' is running", node->spec->name);
+    if (typing_forget(node, err) < 0)
+        return -err->code;
     for (size_t i = 0; i < node->appliance->disk_count; i++) {
         _cleanup_free_ char *path = qemu_disk_path(node->dir, node->appliance, i);
 

@@ -53,34 +53,6 @@ char *argv_controller(struct qemu_board *board)
     return argv_pci(board, SLOT_CONTROLLER, board->controllers_added++, board->controllers > 1);
 }
 
-/**
- * hash_text() - FNV-1a, 64 bit
- * @text:	Text
- *
- * Return: hash
- */
-static uint64_t hash_text(const char *text)
-{
-    uint64_t hash = 0xcbf29ce484222325;
-
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 0x100000001b3;
-    return hash;
-}
-
-void qemu_mac(const char *lab, const char *node, unsigned nic, char ret_text[static 18])
-{
-    _cleanup_free_ char *key = xasprintf("%s/%s", lab, node);
-    uint64_t hash = hash_text(key);
-
-    hash ^= hash >> 32;
-    /* Four bytes tell lab and node, the last one the NIC: neighbours in a capture are easy to tell
-     * apart. */
-    (void)snprintf(ret_text, 18, "02:%02x:%02x:%02x:%02x:%02x", (unsigned)(hash >> 24) & 0xff,
-                   (unsigned)(hash >> 16) & 0xff, (unsigned)(hash >> 8) & 0xff,
-                   (unsigned)hash & 0xff, nic & 0xff);
-}
-
 char *qemu_disk_path(const char *node_dir, const struct appliance *appliance, size_t index)
 {
     const struct appliance_disk *disk = &appliance->disks[index];
@@ -123,29 +95,6 @@ static struct qemu_board look_at(const struct qemu_request *request, const char 
     else if ((board.pc && strncmp(machine, "pc", 2) == 0) || strncmp(machine, "pseries", 7) == 0)
         board.pci = "pci.0";
     return board;
-}
-
-/**
- * expand() - Put a node's names into a text
- * @request:	Request
- * @text:	Text with %h (node), %l (lab), %u (UUID)
- *
- * Return: new text
- */
-static char *expand(const struct qemu_request *request, const char *text)
-{
-    const struct node *node = &request->topology->nodes[request->node];
-    _cleanup_free_ char *key = xasprintf("%s/%s", request->lab, node->name);
-    _cleanup_free_ char *again = xasprintf("uuid:%s", key);
-    uint64_t high = hash_text(key), low = hash_text(again);
-    /* Version 8 (anything goes), variant 1. */
-    _cleanup_free_ char *uuid = xasprintf(
-        "%08x-%04x-8%03x-%04x-%012" PRIx64, (unsigned)(high >> 32), (unsigned)(high >> 16) & 0xffff,
-        (unsigned)high & 0xfff, 0x8000 | ((unsigned)(low >> 48) & 0x3fff), low & 0xffffffffffff);
-    _cleanup_free_ char *one = text_replace(text, "%h", node->name);
-    _cleanup_free_ char *two = text_replace(one, "%l", request->lab);
-
-    return text_replace(two, "%u", uuid);
 }
 
 /**
@@ -471,6 +420,27 @@ static void add_display(struct argv *argv, const struct qemu_request *request,
 }
 
 /**
+ * add_seed_fw_cfg() - The node's configuration as files of the firmware's
+ * @argv:	List
+ * @request:	Request
+ * @seed:	What there is to put in
+ */
+static void add_seed_fw_cfg(struct argv *argv, const struct qemu_request *request,
+                            const struct seed_request *seed)
+{
+    _cleanup_seed_members_ struct seed_members members = {0};
+
+    seed_plan(seed, &members);
+    for (size_t i = 0; i < members.count; i++) {
+        _cleanup_free_ char *plain = seed_fw_cfg_path(request->node_dir, i);
+        _cleanup_free_ char *path = argv_comma(plain);
+
+        argv_add(argv, "-fw_cfg");
+        argv_add(argv, "name=%s,file=%s", members.items[i].name, path);
+    }
+}
+
+/**
  * add_extras() - Firmware variables, SMBIOS, and what else the definition may ask for
  * @argv:	List
  * @request:	Request
@@ -478,20 +448,24 @@ static void add_display(struct argv *argv, const struct qemu_request *request,
 static void add_extras(struct argv *argv, const struct qemu_request *request)
 {
     const struct appliance *appliance = request->appliance;
+    _cleanup_(node_seed_done) struct node_seed seed =
+        node_seed(request->topology, request->lab, request->node, appliance);
 
     for (size_t i = 0; i < appliance->smbios.count; i++) {
-        _cleanup_free_ char *text = expand(request, appliance->smbios.items[i]);
+        _cleanup_free_ char *text = seed_expand(&seed.request, appliance->smbios.items[i]);
 
         argv_add(argv, "-smbios");
         argv_add(argv, "%s", text);
     }
     for (size_t i = 0; i < appliance->fw_cfg_count; i++) {
-        _cleanup_free_ char *plain = expand(request, appliance->fw_cfg[i].text);
+        _cleanup_free_ char *plain = seed_expand(&seed.request, appliance->fw_cfg[i].text);
         _cleanup_free_ char *text = argv_comma(plain);
 
         argv_add(argv, "-fw_cfg");
         argv_add(argv, "name=%s,string=%s", appliance->fw_cfg[i].name, text);
     }
+    if (appliance->seed == SEED_FW_CFG)
+        add_seed_fw_cfg(argv, request, &seed.request);
     for (size_t i = 0; i < appliance->options.count; i++) {
         const char *option = appliance->options.items[i];
         size_t name = strcspn(option, " ");

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "appliance/appliance.h"
+#include "appliance/seed.h"
 #include "topology/model.h"
 
 /* Numbers of the descriptors that QEMU inherits: listening sockets and taps. */
@@ -28,7 +28,7 @@ struct qemu_request {
     const struct appliance *appliance;
     enum accel accel;      /* ACCEL_KVM or ACCEL_TCG */
     bool host_cpu;         /* KVM with hardware: the host's CPU instead of the model */
-    const char *node_dir;  /* kept folder of the node: disks, seed.tar */
+    const char *node_dir;  /* kept folder of the node: disks, configuration disk */
     const char *run_dir;   /* where NODE.0.in and NODE.0.out are, its first console, and the sockets
                             * NODE.vnc and NODE.tpm; NULL: node_dir */
     unsigned tsc_khz;      /* host_info.tsc_khz */
@@ -49,3 +49,13 @@ char *qemu_uefi_vars(const char *node_dir);
 /* qemu_mac() - MAC address of a NIC: locally administered, always the same for lab, node and NIC.
  * @ret_text:	18 bytes, "02:…" */
 void qemu_mac(const char *lab, const char *node, unsigned nic, char ret_text[static 18]);
+
+/* A node's configuration, and what its templates may say. */
+struct node_seed {
+    struct seed_request request; /* points into the rest, the topology and the appliance */
+    char *uuid;
+    char (*macs)[18];
+};
+struct node_seed node_seed(const struct topology *topology, const char *lab, size_t index,
+                           const struct appliance *appliance);
+void node_seed_done(struct node_seed *seed);

@@ -20,7 +20,7 @@
  */
 static unsigned on_bus(const struct appliance *appliance, enum disk_bus bus)
 {
-    unsigned count = appliance->seed != SEED_NONE && appliance->seed_bus == bus;
+    unsigned count = appliance_has_seed_disk(appliance) && appliance->seed_bus == bus;
 
     for (size_t i = 0; i < appliance->disk_count; i++)
         count += appliance->disks[i].bus == bus;
@@ -47,8 +47,11 @@ static struct appliance_disk seed_disk(const struct appliance *appliance)
         .format = "raw", .bus = appliance->seed_bus, .mode = DISK_READONLY};
     bool ide = seed.bus == DISK_IDE || seed.bus == DISK_SATA;
 
-    /* QEMU has no hard disk on these that cannot be written to. */
-    if (ide)
+    /* On IDE QEMU has no hard disk that cannot be written to. A FAT disk is one of the guest's own,
+     * made anew at each start. */
+    if (appliance->seed == SEED_FAT)
+        seed.mode = DISK_COPY;
+    else if (ide || (seed.bus == DISK_SCSI && appliance->seed != SEED_TAR))
         seed.kind = DISK_CDROM;
     for (size_t i = 0; i < appliance->disk_count; i++) {
         enum disk_bus bus = appliance->disks[i].bus;
@@ -184,12 +187,12 @@ void argv_disks(struct argv *argv, const struct qemu_request *request, struct qe
         add_device(argv, appliance, disk, index, board, virtio);
         virtio += disk->bus == DISK_VIRTIO;
     }
-    if (appliance->seed != SEED_NONE) {
+    if (appliance_has_seed_disk(appliance)) {
         struct appliance_disk seed = seed_disk(appliance);
-        _cleanup_free_ char *path = path_join(request->node_dir, "seed.tar");
+        _cleanup_free_ char *path = seed_disk_path(request->node_dir, appliance);
         _cleanup_free_ char *id = xasprintf("disk%u", index);
 
-        argv_blockdev(argv, id, path, "raw", true);
+        argv_blockdev(argv, id, path, "raw", seed.mode == DISK_READONLY);
         add_device(argv, appliance, &seed, index, board, virtio);
     }
 }

@@ -33,6 +33,11 @@ static void free_nodes(struct topology *topology)
         free(node->machine);
         free(node->cpu_model);
         free(node->config);
+        for (size_t f = 0; f < node->file_count; f++) {
+            free(node->files[f].name);
+            free(node->files[f].path);
+        }
+        free(node->files);
         free(node->after);
     }
     free(topology->nodes);

@@ -48,6 +48,12 @@ struct endpoint {
     struct location at;
 };
 
+/* One of a node's configuration files that has a name of its own on the guest's side. */
+struct config_file {
+    char *name; /* as config_file_name_ok() wants it */
+    char *path; /* absolute */
+};
+
 struct node {
     char *name;
     char *image;
@@ -55,10 +61,12 @@ struct node {
     unsigned cpus;         /* 0: the appliance's default */
     unsigned nics;         /* NICs that exist from boot: given here, else the appliance's count */
     enum accel accel;
-    char *machine;   /* NULL: the appliance's */
-    char *cpu_model; /* NULL: the appliance's */
-    char *config;    /* absolute path of its configuration file, NULL: none */
-    size_t *after;   /* nodes that must be ready first */
+    char *machine;             /* NULL: the appliance's */
+    char *cpu_model;           /* NULL: the appliance's */
+    char *config;              /* absolute path of its configuration file, NULL: none */
+    struct config_file *files; /* config: {NAME: FILE} */
+    size_t file_count;
+    size_t *after; /* nodes that must be ready first */
     size_t after_count;
     int telnet_port;       /* console: {telnet: …}; 0 off (the default), -1 auto, else the port */
     uint64_t record_bytes; /* console: {record: …}: what is kept of each console at least */
@@ -130,6 +138,11 @@ static inline void cleanup_topology(struct topology **topology)
     topology_free(*topology);
 }
 #define _cleanup_topology_ _cleanup_(cleanup_topology)
+
+/* config_file_name_ok() - Whether a guest can be given a file of that name: a relative path of at
+ * most 128 bytes whose parts have 1 to 64 letters, digits and "._+-" and begin with none of ".+-".
+ */
+bool config_file_name_ok(const char *name);
 
 /* topology_find_node() - Index of a node by name, or -1. */
 ptrdiff_t topology_find_node(const struct topology *topology, const char *name);

@@ -6,12 +6,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -40,7 +37,6 @@ static_assert(ARRAY_SIZE(restart_words) == RESTART_ALWAYS + 2, "one word for eac
 
 static YAML_READER(read_telnet);
 static YAML_READER(read_later);
-static YAML_READER(read_config);
 
 static const struct yaml_key console_keys[] = {
     {.name = "telnet", .read = read_telnet, .least = 1, .most = 65535},
@@ -75,7 +71,7 @@ static const struct yaml_key defaults_keys[] = {COMMON_KEYS};
 
 static const struct yaml_key node_keys[] = {
     COMMON_KEYS,
-    {.name = "config", .read = read_config, NODE(config)},
+    {.name = "config", .read = topology_read_config},
     {.name = "after", .read = read_later},
     {.name = "console", .read = yaml_read_keys, .keys = &topology_console_keys},
     {.name = "ready_timeout",
@@ -130,48 +126,6 @@ static YAML_READER(read_telnet)
                         error_message(&err));
     } else {
         node->telnet_port = (int)port;
-    }
-}
-
-/**
- * read_config() - Read the path of a configuration file and try to open it
- * @reader:	Reader
- * @key:	Key
- * @target:	Node
- * @value:	Path, relative to the topology file's folder
- */
-static YAML_READER(read_config)
-{
-    const struct topology_reader *topology = reader->context;
-    const char *text = yaml_text(reader, value, "'config'", false);
-    _cleanup_free_ char *path = NULL, *shown = NULL;
-    _cleanup_close_ int fd = -1;
-    struct node *node = target;
-    struct stat st;
-
-    (void)key;
-    if (!text)
-        return;
-    shown = yaml_quote(value);
-    path = path_join(topology->dir, text);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        int code = errno;
-        _cleanup_free_ char *dir = text_escape(topology->dir, strlen(topology->dir));
-
-        diagnostics_add(reader->diagnostics, value->at,
-                        "configuration file %s: %s (looked for in %s)", shown, strerror(code),
-                        text[0] == '/' ? "/" : dir);
-    } else if (!S_ISREG(st.st_mode)) {
-        diagnostics_add(reader->diagnostics, value->at, "configuration file %s: %s", shown,
-                        S_ISDIR(st.st_mode) ? "is a folder" : "is not a regular file");
-    } else if ((uint64_t)st.st_size > TOPOLOGY_CONFIG_MAX) {
-        diagnostics_add(reader->diagnostics, value->at,
-                        "configuration file %s: %lld bytes; at most %zu are accepted", shown,
-                        (long long)st.st_size, TOPOLOGY_CONFIG_MAX);
-    } else {
-        free(node->config);
-        node->config = steal_ptr(path);
     }
 }
 

@@ -69,5 +69,6 @@ const char *read_nearest(struct topology_reader *reader, const char *word,
 void read_check_mtu(struct topology_reader *reader, const struct yaml_node *at, unsigned mtu,
                     const struct endpoint *ends, size_t count);
 
+YAML_READER(topology_read_config); /* struct node: its configuration files */
 /* Reader of keys that several tables share. */
 YAML_READER(read_keep); /* const struct yaml_node *: the value itself, for later */

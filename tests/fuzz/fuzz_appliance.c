@@ -8,7 +8,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "appliance/appliance.h"
+#include "appliance/seed.h"
+
+/* What would be put onto the configuration disk: each name once. */
+static void use_seed(const struct appliance *appliance)
+{
+    static const char macs[1][18] = {"02:00:00:00:00:00"};
+    struct seed_request request = {.appliance = appliance,
+                                   .node = "n",
+                                   .lab = "l",
+                                   .uuid = "u",
+                                   .config = "/etc/hostname",
+                                   .macs = macs,
+                                   .mac_count = 1};
+    struct seed_members members;
+
+    seed_plan(&request, &members);
+    for (size_t i = 0; i < members.count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (!config_file_name_ok(members.items[i].name) ||
+                strcmp(members.items[i].name, members.items[j].name) == 0)
+                abort();
+    seed_members_done(&members);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,6 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < appliance->disk_count; i++)
         if (appliance->disks[i].file && strncmp(appliance->disks[i].file, "/etc/", 5) != 0)
             abort();
+    use_seed(appliance);
+    use_rule(appliance->seed_prompt);
     use_rule(appliance->ready);
     use_rule(appliance->exec_prompt);
     use_rule(appliance->exec_error);

@@ -171,83 +171,12 @@ static void test_source(void **state)
     diagnostics_done(&d);
 }
 
-/* What tar(1) makes of the disk. */
-static char *unpack(const char *disk, const char *member)
-{
-    const char *argv[] = {"tar", "-xOf", disk, member, NULL};
-    char *output = NULL;
-
-    assert_int_equal(spawn_run(argv, &output, NULL), 0);
-    return output;
-}
-
-static void test_seed(void **state)
-{
-    _cleanup_free_ char *disk = path_join(dir, "seed"), *second = path_join(dir, "seed2");
-    _cleanup_free_ char *config = path_join(dir, "r1.conf"), *listing = NULL, *a = NULL, *b = NULL;
-    _cleanup_free_ char *gone = path_join(dir, "gone");
-    const char *argv[] = {"tar", "-tf", disk, NULL};
-    _cleanup_error_ struct error err = ERROR_INIT;
-    _cleanup_free_ char *text = NULL;
-    size_t size_a = 0, size_b = 0;
-    struct stat st;
-
-    (void)state;
-    put("r1.conf", "hostname x\nline vty\n");
-    assert_int_equal(seed_write(disk, "r1", "lab-a", config, &err), 0);
-    assert_int_equal(stat(disk, &st), 0);
-    assert_int_equal(st.st_size % 512, 0);
-    assert_int_equal(st.st_mode & 0777, 0600);
-    text = unpack(disk, "hostname");
-    assert_string_equal(text, "r1\n");
-    free(text);
-    text = unpack(disk, "lab");
-    assert_string_equal(text, "lab-a\n");
-    free(text);
-    text = unpack(disk, "config");
-    assert_string_equal(text, "hostname x\nline vty\n");
-
-    /* The same again, later, is the same. */
-    assert_int_equal(seed_write(second, "r1", "lab-a", config, &err), 0);
-    assert_int_equal(file_read(disk, 1 << 20, &a, &size_a, NULL), 0);
-    assert_int_equal(file_read(second, 1 << 20, &b, &size_b, NULL), 0);
-    assert_int_equal(size_a, size_b);
-    assert_memory_equal(a, b, size_a);
-
-    /* Without a configuration, over an old one. */
-    assert_int_equal(seed_write(disk, "r1", "lab-a", NULL, &err), 0);
-    assert_int_equal(spawn_run(argv, &listing, NULL), 0);
-    assert_string_equal(listing, "hostname\nlab\n");
-
-    assert_int_equal(seed_write(disk, "r1", "lab-a", gone, &err), -ENOENT);
-    assert_non_null(strstr(error_message(&err), "node 'r1': configuration: "));
-    assert_int_equal(seed_write("/nope/seed", "r1", "lab-a", NULL, &err), -ENOENT);
-    assert_non_null(strstr(error_message(&err), "node 'r1': configuration disk: /nope/seed"));
-}
-
-/* A large configuration, of a size that is no multiple of a block. */
-static void test_seed_large(void **state)
-{
-    _cleanup_free_ char *disk = path_join(dir, "seed"), *config = path_join(dir, "large");
-    _cleanup_free_ char *data = xmalloc0(700001, 1), *text = NULL;
-
-    (void)state;
-    memset(data, 'x', 700000);
-    put("large", data);
-    assert_int_equal(seed_write(disk, "r1", "lab", config, NULL), 0);
-    text = unpack(disk, "config");
-    assert_string_equal(text, data);
-    assert_int_equal(truncate(config, (off_t)TOPOLOGY_CONFIG_MAX + 1), 0);
-    assert_int_equal(seed_write(disk, "r1", "lab", config, NULL), -EFBIG);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_get),        cmocka_unit_test(test_recipe_hint),
-        cmocka_unit_test(test_names),      cmocka_unit_test(test_no_folder),
-        cmocka_unit_test(test_source),     cmocka_unit_test(test_seed),
-        cmocka_unit_test(test_seed_large),
+        cmocka_unit_test(test_get),    cmocka_unit_test(test_recipe_hint),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_no_folder),
+        cmocka_unit_test(test_source),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -109,7 +109,7 @@ static bool address_is(const json_t *device, unsigned nic)
 static char *compare(FILE *qmp, const struct appliance *appliance, unsigned nics)
 {
     json_t *buses = ask(qmp, "query-pci"), *blocks = ask(qmp, "query-named-block-nodes"), *bus;
-    size_t i, j, wanted = appliance->disk_count + (appliance->seed != SEED_NONE);
+    size_t i, j, wanted = appliance->disk_count + appliance_has_seed_disk(appliance);
     unsigned found = 0, disks = 0;
     bool pci = strcmp(appliance->nic_model, "virtio-net-device") != 0 &&
                strcmp(appliance->nic_model, "spapr-vlan") != 0;
@@ -154,11 +154,11 @@ static void make_disks(const struct appliance *appliance, const char *node_dir)
             assert_int_equal(image_overlay(path, NULL, NULL, 16 << 20, NULL), 0);
         }
     }
-    if (appliance->seed != SEED_NONE) {
-        _cleanup_free_ char *path = path_join(node_dir, "seed.tar");
-
-        assert_int_equal(seed_write(path, "n", "l", NULL, NULL), 0);
-    }
+    assert_int_equal(seed_write(node_dir,
+                                &(struct seed_request){
+                                    .appliance = appliance, .node = "n", .lab = "l", .uuid = "u"},
+                                NULL),
+                     0);
 }
 
 /* Start QEMU for an appliance with so many NICs; what is wrong comes back, or NULL. */

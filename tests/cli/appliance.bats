@@ -1,0 +1,160 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bats file_tags=quick
+#
+# What a definition can say of disks, consoles, firmware and configuration, with guests of one sector.
+
+load helper
+
+setup() {
+	lab_setup
+	export LABCTL_IMAGES=$T/images
+	mkdir -p "$T/images"
+}
+
+teardown() {
+	lab_teardown
+}
+
+# image NAME GUEST: an image whose definition is standard input, and a disk that boots tests/cli/guests/GUEST.S.
+image() {
+	local bits=--32 format=elf_i386 at=0x7c00
+	mkdir -p "$T/images/$1"
+	{
+		printf 'name: %s\narch: x86_64\nmemory: {default: 32M}\nnics: {count: 0}\nstop: {method: quit}\n' "$1"
+		cat
+	} >"$T/images/$1/appliance.yaml"
+	[ "$2" != efi ] || bits=--64 format=elf_x86_64 at=0
+	as $bits -o "$T/$1.o" "$LABCTL_SOURCE/tests/cli/guests/$2.S"
+	ld -m $format -Ttext=$at -e _start --oformat=binary -o "$T/images/$1/disk.img" "$T/$1.o"
+	[ "$2" = efi ] || truncate -s 1M "$T/images/$1/disk.img"
+}
+
+# lab TEXT: write it as a topology.
+lab() {
+	printf '%s\n' "$@" >"$T/lab.yaml"
+}
+
+# typed NODE: what its console said, on plain lines.
+said() {
+	labctl node log "$1" | tr -d '\r'
+}
+
+@test "a configuration is typed: dialog, prompts, complaints, and only once" {
+	image router dialog <<-'END'
+	disks: [{file: disk.img}]
+	ready: {console: 'configuration dialog', timeout: 60s}
+	exec: {prompt: '^Router#$', error: '^% '}
+	seed:
+	  method: console
+	  before: ["send no", "expect Press RETURN", "send", "expect ^Router#"]
+	  after: ["run write memory"]
+	  pace: 1ms
+	  timeout: 60s
+	END
+	printf 'hostname x\n\nbad line\r\n interface a\tb\n' >"$T/r.cfg"
+	lab 'nodes: {r: {image: router, config: r.cfg}, bare: {image: router}}'
+	labctl topology up "$T/lab.yaml" --wait ready
+	[ "$(status_of lab '.nodes[] | .state' | sort -u)" = ready ]
+	said r | grep -x 'Enter the configuration dialog? \[yes/no\]: no'
+	[ "$(said r | grep '^Router#.')" = $'Router#hostname x\nRouter#bad line\nRouter# interface a b\nRouter#write memory' ]
+	! said bare | grep -q 'hostname'
+	grep 'configuration, line 3: .bad line. was refused: % Invalid input' "$T"/run/lab/engine.log ||
+		{ cat "$T"/run/lab/engine.log; false; }
+	# Once is enough, until its disk is forgotten.
+	labctl node restart r
+	wait_until 60 test "$(status_of lab '.nodes[0].state')" = ready
+	[ "$(said r | grep -c 'hostname x')" = 1 ]
+	labctl node stop r
+	labctl node wipe r
+	labctl node start r
+	wait_until 60 eval '[ "$(status_of lab ".nodes[0].state")" = ready ]'
+	[ "$(said r | grep -c 'hostname x')" = 2 ]
+}
+
+@test "a configuration that cannot be typed leaves the node running, and says why" {
+	image router dialog <<-'END'
+	disks: [{file: disk.img}]
+	ready: {console: 'configuration dialog', timeout: 60s}
+	seed: {method: console, before: ["send no", "expect What never comes"], timeout: 1s}
+	END
+	echo 'hostname x' >"$T/r.cfg"
+	lab 'nodes: {r: {image: router, config: r.cfg}}'
+	labctl topology up "$T/lab.yaml" --wait started
+	wait_until 60 eval '[ "$(status_of lab ".nodes[0].state")" = running ]'
+	status_of lab '.nodes[0].reason' | grep 'not typed: step 3 before.*Press RETURN'
+}
+
+@test "four serial ports are four consoles" {
+	image quad ports <<-'END'
+	disks: [{file: disk.img}]
+	serials: 4
+	ready: {console: 'port 0 echoes', timeout: 60s}
+	END
+	lab 'nodes: {r1: {image: quad}}'
+	labctl topology up "$T/lab.yaml"
+	for port in 0 1 2 3; do
+		wait_until 30 eval 'labctl node log r1:'$port' | grep "port '$port' echoes"'
+		(echo "hello $port"; sleep 1) | timeout 20 socat - "UNIX-CONNECT:$T/run/lab/r1.c$port" >/dev/null
+	done
+	for port in 0 1 2 3; do
+		wait_until 30 eval 'labctl node log r1:'$port' | grep "hello '$port'"'
+		[ "$(labctl node log r1:$port | grep -c hello)" = 1 ]
+	done
+}
+
+@test "guests boot from every bus" {
+	local bus nodes=''
+	for bus in virtio ide sata scsi nvme; do
+		for machine in pc q35; do
+			image "$bus-$machine" ports <<-END
+			machine: $machine
+			disks: [{file: disk.img, bus: $bus}]
+			ready: {console: 'port 0 echoes', timeout: 120s}
+			END
+			nodes+=" $bus-$machine: {image: $bus-$machine},"
+		done
+	done
+	image floppy ports <<-END
+	disks: [{size: 1M}, {file: disk.img, bus: floppy}]
+	ready: {console: 'port 0 echoes', timeout: 120s}
+	END
+	lab "nodes: {${nodes%,}}"
+	labctl topology up "$T/lab.yaml" --wait ready
+	[ "$(status_of lab '.nodes[] | .state' | sort | uniq -c | xargs)" = "10 ready" ]
+}
+
+@test "configuration disks of every kind, made at the start, in their place" {
+	command -v isoinfo >/dev/null || skip "isoinfo (package genisoimage) is not installed"
+	command -v mtype >/dev/null || skip "mtools is not installed"
+	local disks='disks: [{file: disk.img}]'
+	image day0 ports <<<"$disks"$'\nseed: {method: iso, label: day0, files: [{name: iosxe_config.txt}, {name: id, text: "%h@%l %{mac0}"}]}\n'
+	image fat ports <<<"$disks"$'\nseed: {method: fat, files: [{name: ios_config.txt}]}\n'
+	image cloud ports <<<"$disks"$'\nseed: {method: cloud-init}\n'
+	image stack ports <<<"$disks"$'\nseed: {method: config-drive, bus: scsi}\n'
+	image ignition ports <<<"$disks"$'\nseed: {method: fw_cfg, files: [{name: opt/com.coreos/config}]}\n'
+	sed -i 's/nics: {count: 0}/nics: {count: 1}/' "$T/images/day0/appliance.yaml"
+	echo 'hostname x' >"$T/c"
+	echo 'version: 2' >"$T/net"
+	lab 'nodes:' '  a: {image: day0, config: c}' '  b: {image: fat, config: c}' \
+		'  d: {image: cloud, config: {user-data: c, network-config: net}}' '  e: {image: stack, config: c}' \
+		'  f: {image: ignition, config: c}'
+	labctl topology up "$T/lab.yaml" --paused
+	local state=$T/state/lab
+	[ "$(isoinfo -R -x /iosxe_config.txt -i "$state/a/seed.iso")" = 'hostname x' ]
+	isoinfo -R -x /id -i "$state/a/seed.iso" | grep -Ex 'a@lab 02(:[0-9a-f]{2}){5}'
+	[ "$(mtype -i "$state/b/seed.img" ::ios_config.txt)" = 'hostname x' ]
+	isoinfo -d -i "$state/d/seed.iso" | grep -x 'Volume id: cidata'
+	[ "$(isoinfo -R -x /user-data -i "$state/d/seed.iso")" = 'hostname x' ]
+	[ "$(isoinfo -R -x /network-config -i "$state/d/seed.iso")" = 'version: 2' ]
+	isoinfo -R -x /meta-data -i "$state/d/seed.iso" | grep -x 'local-hostname: d'
+	isoinfo -d -i "$state/e/seed.iso" | grep -x 'Volume id: config-2'
+	[ "$(isoinfo -R -x /openstack/latest/user_data -i "$state/e/seed.iso")" = 'hostname x' ]
+	tr '\0' ' ' <"/proc/$(status_of lab '.nodes[4].pid')/cmdline" | grep -q "name=opt/com.coreos/config,file=$state/f/seed-0.fw_cfg"
+	[ "$(cat "$state/f/seed-0.fw_cfg")" = 'hostname x' ]
+	labctl topology down lab
+	# What an image has no place for is refused before anything runs.
+	lab 'nodes: {f: {image: ignition, config: {user-data: c}}}'
+	expect_status 2 labctl topology up "$T/lab.yaml"
+	output_has "image 'ignition' cannot be given a file 'user-data'"
+}
