@@ -328,7 +328,7 @@ void appliance_free(struct appliance *appliance)
         appliance->user,         appliance->password,    appliance->ready,
         appliance->exec_prompt,  appliance->exec_error,  appliance->exec_status,
         appliance->stop_command, appliance->save_from,   appliance->save_to,
-        appliance->stop_command, appliance->seed_label,  appliance->seed_prompt,
+        appliance->seed_label,   appliance->seed_prompt,
     };
     for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
         free(owned[i]);

@@ -58,7 +58,7 @@ said() {
 	[ "$(status_of lab '.nodes[] | .state' | sort -u)" = ready ]
 	said r | grep -x 'Enter the configuration dialog? \[yes/no\]: no'
 	[ "$(said r | grep '^Router#.')" = $'Router#hostname x\nRouter#bad line\nRouter# interface a b\nRouter#write memory' ]
-	! said bare | grep -q 'hostname'
+	said bare | { ! grep -q 'hostname'; }
 	grep 'configuration, line 3: .bad line. was refused: % Invalid input' "$T"/run/lab/engine.log ||
 		{ cat "$T"/run/lab/engine.log; false; }
 	# Once is enough, until its disk is forgotten.
