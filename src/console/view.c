@@ -2,38 +2,37 @@
 
 /* Theory of operation
  *
- * libvterm has the screen; what scrolls off its top comes to pushed(), which keeps it in a ring of
- * VIEW_HISTORY_MAX lines, each as long as it has something in it. Memory is bounded by that and by
- * the largest size; libvterm itself keeps no string of a guest's whole. Answers to queries gather
- * in libvterm's own buffer, which is of fixed size; what is not taken is lost.
+ * libvterm has the screen; what scrolls off its top comes to pushed(), which packs it away
+ * (view_history.h), and comes back from there by popped() when the screen grows. Memory is bounded
+ * by that and by the largest size; libvterm itself keeps no string of a guest's whole. Answers to
+ * queries gather in libvterm's own buffer, which is of fixed size; what is not taken is lost.
  *
  * libvterm 0.1.4 writes beyond the screen when a wide character is repeated (CSI Ps b) at the end
  * of a row. So that sequence never reaches it: follow() finds it, repeat() does it.
- * Nor does it hold a cursor that scrolls off the top when the screen gets lower; view_resize()
- * does. */
+ * Nor does it hold a cursor that scrolls off the top when the screen gets lower, or a scroll region
+ * whose top is below the new last row: view_resize() resets the region, as xterm does. */
 
 #include "console/view.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <vterm.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/strbuf.h"
+#include "console/view_history.h"
 
 static_assert(VIEW_CELL_TEXT == VTERM_MAX_CHARS_PER_CELL, "a cell's text is copied whole");
-
-struct line {
-    struct view_cell *cells; /* owned */
-    int count;
-};
 
 struct view {
     VTerm *term;
     VTermScreen *screen;
-    struct line *history; /* ring */
-    int first, lines;
+    struct view_history history;
+    int64_t scrolled;
+    struct view_cell *scratch; /* VIEW_COLUMNS_MAX of them: a line of the history */
+    int scratch_line;          /* which one that is; -1: none */
     int rows, columns;
     VTermPos cursor;
     bool visible, bell;
@@ -76,8 +75,9 @@ static void convert(const VTermScreenCell *from, struct view_cell *ret_cell)
     };
     if (from->chars[0] == UINT32_MAX)
         ret_cell->width = 0;
-    else
-        (void)memcpy(ret_cell->text, from->chars, sizeof(ret_cell->text));
+    /* libvterm sets nothing behind the first zero. */
+    for (int i = 0; i < VIEW_CELL_TEXT && from->chars[i] && ret_cell->width; i++)
+        ret_cell->text[i] = from->chars[i];
 }
 
 /**
@@ -103,23 +103,72 @@ static bool is_blank(const struct view_cell *cell)
 static int pushed(int count, const VTermScreenCell *cells, void *data)
 {
     struct view *view = data;
-    struct line *line = &view->history[(view->first + view->lines) % VIEW_HISTORY_MAX];
-    struct view_cell cell;
+    int used = 0;
 
-    if (view->lines == VIEW_HISTORY_MAX)
-        view->first = (view->first + 1) % VIEW_HISTORY_MAX;
-    else
-        view->lines++;
-    free(line->cells);
-    for (; count > 0; count--) {
-        convert(&cells[count - 1], &cell);
-        if (!is_blank(&cell))
-            break;
+    view->scratch_line = -1;
+    for (int i = 0; i < count && i < VIEW_COLUMNS_MAX; i++) {
+        convert(&cells[i], &view->scratch[i]);
+        if (!is_blank(&view->scratch[i]))
+            used = i + 1;
     }
-    *line = (struct line){.cells = count ? xnew0(struct view_cell, (size_t)count) : NULL,
-                          .count = count};
+    view_history_push(&view->history, view->scratch, used);
+    view->scrolled++;
+    return 1;
+}
+
+/**
+ * unconvert() - A cell for libvterm
+ * @view:	View
+ * @from:	Cell
+ * @ret_cell:	Filled
+ */
+static void unconvert(const struct view *view, const struct view_cell *from,
+                      VTermScreenCell *ret_cell)
+{
+    VTermState *state = vterm_obtain_state(view->term);
+
+    *ret_cell = (VTermScreenCell){.width = (char)(from->width ? from->width : 1)};
+    (void)memcpy(ret_cell->chars, from->text, sizeof(ret_cell->chars));
+    if (from->width == 0)
+        ret_cell->chars[0] = UINT32_MAX;
+    ret_cell->attrs.bold = (from->attributes & VIEW_BOLD) != 0;
+    ret_cell->attrs.underline = (from->attributes & VIEW_UNDERLINE) != 0;
+    ret_cell->attrs.italic = (from->attributes & VIEW_ITALIC) != 0;
+    ret_cell->attrs.blink = (from->attributes & VIEW_BLINK) != 0;
+    ret_cell->attrs.reverse = (from->attributes & VIEW_REVERSE) != 0;
+    vterm_state_get_default_colors(state, &ret_cell->fg, &ret_cell->bg);
+    if (from->foreground & VIEW_COLOR_RGB && from->foreground > 0)
+        vterm_color_rgb(&ret_cell->fg, (uint8_t)(from->foreground >> 16),
+                        (uint8_t)(from->foreground >> 8), (uint8_t)from->foreground);
+    else if (from->foreground >= 0)
+        vterm_color_indexed(&ret_cell->fg, (uint8_t)from->foreground);
+    if (from->background & VIEW_COLOR_RGB && from->background > 0)
+        vterm_color_rgb(&ret_cell->bg, (uint8_t)(from->background >> 16),
+                        (uint8_t)(from->background >> 8), (uint8_t)from->background);
+    else if (from->background >= 0)
+        vterm_color_indexed(&ret_cell->bg, (uint8_t)from->background);
+}
+
+/**
+ * popped() - The screen has grown and wants the latest line back; libvterm's callback
+ * @count:	Cells
+ * @cells:	Filled
+ * @data:	View
+ *
+ * Return: 1, 0 if there is none
+ */
+static int popped(int count, VTermScreenCell *cells, void *data)
+{
+    struct view *view = data;
+    int known = count < VIEW_COLUMNS_MAX ? count : VIEW_COLUMNS_MAX;
+    struct view_cell blank = view_blank();
+
+    view->scratch_line = -1;
+    if (!view_history_pop(&view->history, view->scratch, known))
+        return 0;
     for (int i = 0; i < count; i++)
-        convert(&cells[i], &line->cells[i]);
+        unconvert(view, i < known ? &view->scratch[i] : &blank, &cells[i]);
+    view->scrolled--;
     return 1;
 }
 
@@ -171,8 +220,11 @@ static int rang(void *data)
     return 1;
 }
 
-static const VTermScreenCallbacks callbacks = {
-    .movecursor = moved, .settermprop = property, .bell = rang, .sb_pushline = pushed};
+static const VTermScreenCallbacks callbacks = {.movecursor = moved,
+                                               .settermprop = property,
+                                               .bell = rang,
+                                               .sb_pushline = pushed,
+                                               .sb_popline = popped};
 
 /**
  * bounded() - A number within limits
@@ -196,7 +248,9 @@ struct view *view_new(int rows, int columns)
     view->rows = bounded(rows, 2, VIEW_ROWS_MAX);
     view->columns = bounded(columns, 4, VIEW_COLUMNS_MAX);
     view->visible = true;
-    view->history = xnew0(struct line, VIEW_HISTORY_MAX);
+    view_history_init(&view->history);
+    view->scratch = xnew0(struct view_cell, VIEW_COLUMNS_MAX);
+    view->scratch_line = -1;
     view->term = vterm_new(view->rows, view->columns);
     if (!view->term)
         abort(); /* out of memory */
@@ -214,9 +268,8 @@ void view_free(struct view *view)
     if (!view)
         return;
     vterm_free(view->term);
-    for (int i = 0; i < VIEW_HISTORY_MAX; i++)
-        free(view->history[i].cells);
-    free(view->history);
+    view_history_done(&view->history);
+    free(view->scratch);
     free(view);
 }
 
@@ -293,19 +346,23 @@ void view_feed(struct view *view, const void *data, size_t size)
 
 void view_resize(struct view *view, int rows, int columns)
 {
-    static const char home[] = "\030\033[?6l\033[r\033[H";
+    static const char plain[] = "\030\033[?69l\033[r", home[] = "\033[?6l\033[H";
+    VTermPos at = view->cursor;
+    char back[32];
 
     rows = bounded(rows, 2, VIEW_ROWS_MAX);
     columns = bounded(columns, 4, VIEW_COLUMNS_MAX);
     if (rows == view->rows && columns == view->columns)
         return;
+    (void)vterm_input_write(view->term, plain, sizeof(plain) - 1);
+    (void)snprintf(back, sizeof(back), "\033[%d;%dH", at.row + 1, at.col + 1);
+    (void)vterm_input_write(view->term, back, strlen(back));
+    view->sequence = TEXT;
     view->rows = rows;
     view->columns = columns;
     vterm_set_size(view->term, rows, columns);
-    if (view->cursor.row < 0) {
+    if (view->cursor.row < 0)
         (void)vterm_input_write(view->term, home, sizeof(home) - 1);
-        view->sequence = TEXT;
-    }
     vterm_screen_flush_damage(view->screen);
 }
 
@@ -321,23 +378,30 @@ int view_columns(const struct view *view)
 
 int view_history(const struct view *view)
 {
-    return view->lines;
+    return view->history.count;
 }
 
-void view_cell(const struct view *view, int row, int column, struct view_cell *ret_cell)
+int64_t view_scrolled(const struct view *view)
+{
+    return view->scrolled;
+}
+
+void view_cell(struct view *view, int row, int column, struct view_cell *ret_cell)
 {
     VTermScreenCell cell;
 
-    *ret_cell = (struct view_cell){
-        .foreground = VIEW_COLOR_DEFAULT, .background = VIEW_COLOR_DEFAULT, .width = 1};
-    if (row < -view->lines || row >= view->rows || column < 0)
+    *ret_cell = view_blank();
+    if (row < -view->history.count || row >= view->rows || column < 0)
         return;
     if (row < 0) {
-        const struct line *line =
-            &view->history[(view->first + view->lines + row) % VIEW_HISTORY_MAX];
+        int line = view->history.count + row;
 
-        if (column < line->count)
-            *ret_cell = line->cells[column];
+        if (column >= VIEW_COLUMNS_MAX)
+            return;
+        if (view->scratch_line != line)
+            view_history_get(&view->history, line, view->scratch, VIEW_COLUMNS_MAX);
+        view->scratch_line = line;
+        *ret_cell = view->scratch[column];
     } else if (column < view->columns &&
                vterm_screen_get_cell(view->screen, (VTermPos){.row = row, .col = column}, &cell)) {
         convert(&cell, ret_cell);
@@ -372,21 +436,35 @@ static void append_utf8(struct strbuf *text, uint32_t code)
     strbuf_append(text, bytes, size);
 }
 
-char *view_row_text(const struct view *view, int row)
+/**
+ * append_cell() - Add what a cell shows to a text
+ * @text:	Text
+ * @cell:	Cell that is no right half
+ */
+static void append_cell(struct strbuf *text, const struct view_cell *cell)
+{
+    append_utf8(text, cell->text[0] ? cell->text[0] : ' ');
+    for (int i = 1; i < VIEW_CELL_TEXT && cell->text[i]; i++)
+        append_utf8(text, cell->text[i]);
+}
+
+char *view_row_text(struct view *view, int row)
+{
+    return view_text(view, row, 0, view->columns - 1);
+}
+
+char *view_text(struct view *view, int row, int first, int last)
 {
     struct strbuf text = STRBUF_INIT;
     size_t end = 0;
 
-    for (int column = 0; column < view->columns; column++) {
+    for (int column = first; column <= last; column++) {
         struct view_cell cell;
 
         view_cell(view, row, column, &cell);
         if (cell.width == 0)
             continue;
-        if (cell.text[0] == 0)
-            append_utf8(&text, ' ');
-        for (int i = 0; i < VIEW_CELL_TEXT && cell.text[i]; i++)
-            append_utf8(&text, cell.text[i]);
+        append_cell(&text, &cell);
         if (cell.text[0] > ' ')
             end = text.size;
     }
@@ -395,6 +473,33 @@ char *view_row_text(const struct view *view, int row)
         text.data[end] = '\0';
     }
     return strbuf_steal(&text);
+}
+
+int view_find(struct view *view, int row, const char *word, int from, int *ret_columns)
+{
+    size_t length = strlen(word);
+
+    for (int column = from; length > 0 && column < view->columns; column++) {
+        _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+        struct view_cell cell;
+        int end = column;
+
+        view_cell(view, row, column, &cell);
+        if (cell.width == 0)
+            continue;
+        for (; end < view->columns && text.size < length; end++) {
+            view_cell(view, row, end, &cell);
+            if (cell.width > 0)
+                append_cell(&text, &cell);
+            if (strncasecmp(text.data, word, text.size < length ? text.size : length) != 0)
+                break;
+        }
+        if (text.size >= length && strncasecmp(text.data, word, length) == 0) {
+            *ret_columns = end - column;
+            return column;
+        }
+    }
+    return -1;
 }
 
 bool view_cursor(const struct view *view, int *ret_row, int *ret_column)
@@ -407,6 +512,20 @@ bool view_cursor(const struct view *view, int *ret_row, int *ret_column)
 size_t view_take_reply(struct view *view, void *buffer, size_t size)
 {
     return vterm_output_read(view->term, buffer, size);
+}
+
+void view_key(struct view *view, char key)
+{
+    static const struct {
+        char key;
+        VTermKey code;
+    } keys[] = {{'A', VTERM_KEY_UP},   {'B', VTERM_KEY_DOWN}, {'C', VTERM_KEY_RIGHT},
+                {'D', VTERM_KEY_LEFT}, {'H', VTERM_KEY_HOME}, {'F', VTERM_KEY_END}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        if (keys[i].key == key)
+            vterm_keyboard_key(view->term, keys[i].code, VTERM_MOD_NONE);
+    }
 }
 
 bool view_take_bell(struct view *view)

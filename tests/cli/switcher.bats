@@ -56,9 +56,9 @@ leave() {
 	prefix z
 	wait_until 5 tm_shows '│marco'
 	prefix '?'
-	wait_until 5 tm_shows 'that many panes'
+	wait_until 5 tm_shows 'next node'
 	tm send-keys x
-	wait_until 5 eval '! tm_shows "that many panes"'
+	wait_until 5 eval '! tm_shows "next node"'
 	leave
 }
 
@@ -155,6 +155,73 @@ pids() {
 	leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-engine .*/\1/p' | xargs kill -9
 	wait_until 20 eval 'tm send-keys m && tm_shows "│m"'
 	leave
+}
+
+@test "switcher: copy mode selects, what was copied is typed to all marked nodes" {
+	tm_type 'one two three'
+	wait_until 5 tm_shows '│one two three'
+	prefix /
+	wait_until 5 tm_shows 'search up:'
+	tm_type TWO
+	wait_until 5 tm_shows 'lines up'
+	tm send-keys Space l l y
+	wait_until 5 tm_shows 'copied 3 bytes'
+	prefix M
+	wait_until 5 tm_shows 'all nodes are marked'
+	prefix s
+	wait_until 5 tm_shows 'goes to 2 nodes'
+	prefix ']'
+	wait_until 5 tm_shows '│two'
+	prefix n
+	wait_until 5 tm_shows ' b  ready'
+	wait_until 5 tm_shows '│two'
+	leave
+}
+
+@test "switcher: cuts and heals a cable, captures, logs" {
+	prefix c
+	wait_until 5 tm_shows '> up +a:eth0'
+	tm send-keys x
+	wait_until 5 tm_shows '> down +a:eth0'
+	[ "$(status_of hello '.links[0].state')" = down ]
+	tm send-keys x
+	wait_until 5 tm_shows '> up +a:eth0'
+	tm send-keys c
+	wait_until 5 tm_shows 'captured$|captured *$'
+	[ "$(status_of hello '.captures[0].where[0]')" = a:eth0 ]
+	tm send-keys c
+	wait_until 5 eval 'tm_shows "> up +a:eth0" && ! tm_shows "captured *$"'
+	tm send-keys q
+	prefix L
+	wait_until 5 tm_shows 'log to file:'
+	tm_type "$T/a.log"
+	wait_until 5 tm_shows ' a  ready.*LOG'
+	tm_type 'to be kept'
+	wait_until 5 grep -q 'to be kept' "$T/a.log"
+	[ "$(stat -c %a "$T/a.log")" = 600 ]
+	prefix L
+	wait_until 5 tm_shows 'the log ends here'
+	leave
+}
+
+@test "switcher: other terminals: the Linux console, screen, one without colours, none that can" {
+	local term
+	leave
+	for term in linux screen vt100; do
+		rm -f "$T/after"
+		tm_type "clear; TERM=$term $LABCTL console; echo \"ended by \$?\"; stty -g >$T/after"
+		wait_until 10 tm_shows 'type and I echo'
+		wait_until 5 tm_shows '^ a .*ready'
+		tm_type "at $term"
+		wait_until 5 tm_shows "at $term"
+		prefix q
+		restored
+	done
+	rm -f "$T/after"
+	tm_type "clear; TERM=nonesuch $LABCTL console; echo \"ended by \$?\"; stty -g >$T/after"
+	wait_until 5 tm_shows 'cannot show the switcher'
+	restored
+	tm_shows 'ended by 1'
 }
 
 @test "switcher: titles and clipboard of a guest stop there, and a bad prefix key is refused" {

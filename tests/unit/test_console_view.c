@@ -21,7 +21,7 @@ static void feed(struct view *view, const char *text)
     view_feed(view, text, strlen(text));
 }
 
-static void assert_row(const struct view *view, int row, const char *text)
+static void assert_row(struct view *view, int row, const char *text)
 {
     _cleanup_free_ char *shown = view_row_text(view, row);
 
@@ -101,6 +101,63 @@ static void test_history(void **state)
     (void)snprintf(line, sizeof(line), "line %d", VIEW_HISTORY_MAX - 2);
     assert_row(view, -VIEW_HISTORY_MAX, line);
     assert_row(view, -VIEW_HISTORY_MAX - 1, "");
+    view_free(view);
+}
+
+/* What looks how comes back from the history as it went, and onto the screen when that grows. */
+static void test_history_looks(void **state)
+{
+    struct view *view = view_new(3, 20);
+    struct view_cell cell;
+    int columns = 0;
+
+    (void)state;
+    feed(view, "\033[1;31mred\033[0m \033[38;5;200mx\033[48;2;1;2;3my\033[0m\r\n"
+               "\346\274\242e\314\201!\r\nthree\r\nfour\r\nfive");
+    assert_int_equal(view_scrolled(view), 2);
+    assert_row(view, -2, "red xy");
+    assert_row(view, -1, "\346\274\242e\314\201!");
+    for (int round = 0; round < 2; round++) {
+        int row = round ? 0 : -2;
+
+        view_cell(view, row, 0, &cell);
+        assert_int_equal(cell.foreground, 1);
+        assert_int_equal(cell.attributes, VIEW_BOLD);
+        view_cell(view, row, 4, &cell);
+        assert_int_equal(cell.foreground, 200);
+        view_cell(view, row, 5, &cell);
+        assert_int_equal(cell.background, VIEW_COLOR_RGB | 0x010203);
+        view_cell(view, row + 1, 0, &cell);
+        assert_int_equal(cell.width, 2);
+        view_cell(view, row + 1, 1, &cell);
+        assert_int_equal(cell.width, 0);
+        view_cell(view, row + 1, 2, &cell);
+        assert_int_equal(cell.text[1], 0x301);
+        assert_int_equal(view_find(view, row, "XY", 0, &columns), 4);
+        assert_int_equal(columns, 2);
+        assert_int_equal(view_find(view, row + 1, "e\314\201", 0, &columns), 2);
+        assert_int_equal(columns, 1);
+        assert_int_equal(view_find(view, row, "red", 1, &columns), -1);
+        view_resize(view, 5, 20);
+    }
+    assert_int_equal(view_scrolled(view), 0);
+    assert_row(view, 4, "five");
+    view_free(view);
+}
+
+static void test_keys(void **state)
+{
+    struct view *view = view_new(5, 20);
+    char reply[64];
+
+    (void)state;
+    view_key(view, 'A');
+    assert_int_equal(view_take_reply(view, reply, sizeof(reply)), 3);
+    assert_memory_equal(reply, "\033[A", 3);
+    feed(view, "\033[?1h");
+    view_key(view, 'A');
+    assert_int_equal(view_take_reply(view, reply, sizeof(reply)), 3);
+    assert_memory_equal(reply, "\033OA", 3);
     view_free(view);
 }
 
@@ -195,6 +252,8 @@ int main(void)
         cmocka_unit_test(test_wide_and_combining),
         cmocka_unit_test(test_alternate_screen),
         cmocka_unit_test(test_history),
+        cmocka_unit_test(test_history_looks),
+        cmocka_unit_test(test_keys),
         cmocka_unit_test(test_bell_and_replies),
         cmocka_unit_test(test_hostile),
     };

@@ -105,6 +105,8 @@ static void action_read(struct switcher *switcher)
     switcher->status_ms = 0;
     if (r < 0)
         say_error(switcher, &err);
+    else if (*json_text(result, "file"))
+        switcher_say(switcher, "captured in %s", json_text(result, "file"));
     else
         switcher_say(switcher, "done");
 }
@@ -185,6 +187,7 @@ static void take_size(struct switcher *switcher)
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0)
         (void)resizeterm(size.ws_row, size.ws_col);
     getmaxyx(stdscr, switcher->rows, switcher->columns);
+    switcher->list = switcher->columns >= GUEST_COLUMNS + LIST_WIDE ? LIST_WIDE : LIST_NARROW;
     if (switcher->pane_count > 1 &&
         (switcher->rows < 2 * ROWS_LEAST || switcher->columns < 2 * COLUMNS_LEAST)) {
         switcher->panes[0] = switcher->panes[switcher->focus];
@@ -304,6 +307,25 @@ static void turn(struct switcher *switcher, int signals, int wait_ms)
 }
 
 /**
+ * paste_all() - Go on with all pastes
+ * @switcher:	Switcher
+ *
+ * Return: milliseconds until one of them goes on, -1 if there is none
+ */
+static int paste_all(struct switcher *switcher)
+{
+    int least = -1;
+
+    for (size_t i = 0; i < switcher->node_count; i++) {
+        int wait = paste_turn(switcher, &switcher->nodes[i]);
+
+        if (wait >= 0 && (least < 0 || wait < least))
+            least = wait;
+    }
+    return least;
+}
+
+/**
  * run_loop() - Until there is a reason to leave
  * @switcher:	Switcher
  * @signals:	Descriptor of signals
@@ -313,12 +335,19 @@ static void run_loop(struct switcher *switcher, int signals)
     int64_t drawn = 0;
 
     while (!switcher->leave) {
-        int64_t now, wait;
+        int64_t now, wait, pastes;
         bool more;
 
         status_ask(switcher);
         more = !switcher->leave && join_some(switcher);
         now = switcher_now_ms();
+        if (switcher->typed_ms && now >= switcher->typed_ms)
+            switcher_keys_over(switcher);
+        if (switcher->message && now >= switcher->message_ms) {
+            free(steal_ptr(switcher->message));
+            switcher->dirty = true;
+        }
+        pastes = paste_all(switcher);
         if (switcher->dirty && now >= drawn + FRAME_MS) {
             switcher_draw(switcher);
             drawn = now = switcher_now_ms();
@@ -326,6 +355,10 @@ static void run_loop(struct switcher *switcher, int signals)
         wait = switcher->status_asked ? STATUS_MS : switcher->status_ms - now;
         if (switcher->dirty && wait > drawn + FRAME_MS - now)
             wait = drawn + FRAME_MS - now;
+        if (switcher->typed_ms && wait > switcher->typed_ms - now)
+            wait = switcher->typed_ms - now;
+        if (pastes >= 0 && wait > pastes)
+            wait = pastes;
         if (!switcher->leave)
             turn(switcher, signals, wait < 0 || more ? 0 : (int)wait);
     }
@@ -394,7 +427,12 @@ static void switcher_done(struct switcher *switcher)
         node_done(&switcher->nodes[i]);
     free(switcher->nodes);
     free(switcher->message);
+    free(switcher->copy.word);
     strbuf_done(&switcher->word);
+    strbuf_done(&switcher->typed);
+    strbuf_done(&switcher->pasted);
+    strbuf_done(&switcher->copied);
+    json_decref(switcher->document);
     rpc_client_free(switcher->status);
     rpc_client_free(switcher->action);
 }
@@ -402,7 +440,7 @@ static void switcher_done(struct switcher *switcher)
 int switcher_run(const struct switcher_options *options, struct error *err)
 {
     static const int caught[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT};
-    struct switcher switcher = {.options = options, .pane_count = 1, .err = err};
+    struct switcher switcher = {.options = options, .pane_count = 1, .last = SIZE_MAX, .err = err};
     _cleanup_close_ int signals = -1;
     sigset_t set;
     SCREEN *screen;

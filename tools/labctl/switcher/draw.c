@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* What the switcher looks like: nodes on the left, one to four panes with a title each on the
- * right, a line of help or messages at the bottom. Everything is drawn anew each time; curses sends
- * the terminal only what changed. */
+/* What the switcher looks like: nodes on the left, one to four panes with a title each on the right
+ * (panes.c), a line of help or messages at the bottom. Everything is drawn anew each time; curses
+ * sends the terminal only what changed. */
 
 #include <curses.h>
 #include <stdarg.h>
@@ -15,26 +15,8 @@
 #include "labctl/output.h"
 #include "labctl/switcher/switcher_priv.h"
 
-static const char *const help[] = {
-    "Keys, after the prefix key:",
-    "",
-    "  n, p      next, previous node",
-    "  j         jump: type a name",
-    "  1 2 4     that many panes",
-    "  o         the other pane",
-    "  z         zoom: this pane alone",
-    "  s         type to all panes at once, or not",
-    "  [         scroll (arrows, PgUp, PgDn, g, G)",
-    "  /         search backwards",
-    "  b         send a break",
-    "  S K R     start, stop, restart the node",
-    "  T         type `stty rows ... cols ...`",
-    "  q, d      leave",
-    "  ?         this help",
-    "  prefix    the prefix key itself",
-    "",
-    "+ said something   ! rang its bell",
-};
+#define MESSAGE_MS 8000
+#define BEEP_MS    500 /* between two beeps, however a guest rings */
 
 void switcher_say(struct switcher *switcher, const char *format, ...)
 {
@@ -46,12 +28,13 @@ void switcher_say(struct switcher *switcher, const char *format, ...)
     va_end(args);
     free(switcher->message);
     switcher->message = text_escape(text, strlen(text));
+    switcher->message_ms = switcher_now_ms() + MESSAGE_MS;
     switcher->dirty = true;
 }
 
 void switcher_layout(struct switcher *switcher)
 {
-    int left = switcher->zoomed ? 0 : LIST_COLUMNS;
+    int left = switcher->zoomed ? 0 : switcher->list;
     int width = switcher->columns - left, height = switcher->rows - 1;
     int across = !switcher->zoomed && switcher->pane_count > 2 ? 2 : 1;
     int down = !switcher->zoomed && switcher->pane_count > 1 ? 2 : 1;
@@ -71,7 +54,7 @@ void switcher_layout(struct switcher *switcher)
         struct pane *pane = &switcher->panes[i];
 
         if (!switcher->zoomed || i == switcher->focus)
-            node_resize(&switcher->nodes[pane->node], pane->rows, pane->columns);
+            node_fit(&switcher->nodes[pane->node], pane->rows, pane->columns);
     }
     switcher->dirty = true;
 }
@@ -107,14 +90,7 @@ static int nearest_color(int32_t color)
     return (red > 127 ? 1 : 0) | (green > 127 ? 2 : 0) | (blue > 127 ? 4 : 0);
 }
 
-/**
- * pair_of() - The pair of two colours
- * @foreground:	As in struct view_cell
- * @background:	The same
- *
- * Return: number of the pair
- */
-static int pair_of(int32_t foreground, int32_t background)
+int pair_of(int32_t foreground, int32_t background)
 {
     int pair;
 
@@ -124,90 +100,7 @@ static int pair_of(int32_t foreground, int32_t background)
     return pair < 0 ? 0 : pair;
 }
 
-/**
- * is_format() - Is it one of the characters that have no shape but change how others are shown, as
- * the direction of a text? Some terminals let them reach far beyond their cell.
- * @code:	Character
- *
- * Return: true if so
- */
-static bool is_format(uint32_t code)
-{
-    return code == 0xad || code == 0x61c || code == 0x180e || (code >= 0x200b && code <= 0x200f) ||
-           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) ||
-           code == 0xfeff || (code >= 0xfff9 && code <= 0xfffb) || code >= 0xe0000;
-}
-
-/**
- * cell_text() - What a cell shows, as the terminal may get it: no control characters, and nothing
- * whose width we and the terminal could see differently
- * @cell:	Cell
- * @ret_text:	Filled
- */
-static void cell_text(const struct view_cell *cell, wchar_t ret_text[VIEW_CELL_TEXT + 1])
-{
-    int count = 1;
-
-    ret_text[0] = cell->text[0] ? (wchar_t)cell->text[0] : L' ';
-    if (wcwidth(ret_text[0]) != cell->width || is_format(cell->text[0]))
-        ret_text[0] = L'?';
-    for (int i = 1; i < VIEW_CELL_TEXT && cell->text[i]; i++) {
-        /* curses takes five that combine, and only such */
-        if (count < CCHARW_MAX && wcwidth((wchar_t)cell->text[i]) == 0 && !is_format(cell->text[i]))
-            ret_text[count++] = (wchar_t)cell->text[i];
-    }
-    ret_text[count] = L'\0';
-}
-
-/**
- * draw_cell() - One cell of a view
- * @cell:	Cell
- * @row:	Where
- * @column:	Where
- */
-static void draw_cell(const struct view_cell *cell, int row, int column)
-{
-    wchar_t text[VIEW_CELL_TEXT + 1];
-    int pair = pair_of(cell->foreground, cell->background);
-    attr_t attributes = A_NORMAL;
-    cchar_t shown;
-
-    attributes |= cell->attributes & VIEW_BOLD ? A_BOLD : 0;
-    attributes |= cell->attributes & VIEW_UNDERLINE ? A_UNDERLINE : 0;
-    attributes |= cell->attributes & VIEW_ITALIC ? A_ITALIC : 0;
-    attributes |= cell->attributes & VIEW_BLINK ? A_BLINK : 0;
-    attributes |= cell->attributes & VIEW_REVERSE ? A_REVERSE : 0;
-    cell_text(cell, text);
-    if (setcchar(&shown, text, attributes, 0, &pair) == OK)
-        (void)mvadd_wch(row, column, &shown);
-}
-
-/**
- * draw_view() - A node's terminal
- * @node:	Node
- * @pane:	Where
- */
-static void draw_view(const struct switcher_node *node, const struct pane *pane)
-{
-    for (int row = 0; row < pane->rows; row++) {
-        for (int column = 0; column < pane->columns; column++) {
-            struct view_cell cell;
-
-            view_cell(node->view, row - node->scroll, column, &cell);
-            if (cell.width > 0 && column + cell.width <= pane->columns)
-                draw_cell(&cell, pane->row + row, pane->column + column);
-        }
-    }
-}
-
-/**
- * draw_text() - Text from outside, escaped and cut
- * @row:	Where
- * @column:	Where
- * @columns:	How much room there is
- * @text:	Text
- */
-static void draw_text(int row, int column, int columns, const char *text)
+void draw_text(int row, int column, int columns, const char *text)
 {
     _cleanup_free_ char *fit = columns > 0 ? text_fit(text, (size_t)columns, true) : NULL;
 
@@ -242,118 +135,191 @@ static chtype state_color(const char *state)
 }
 
 /**
+ * short_state() - A state in five letters
+ * @state:	State
+ *
+ * Return: word
+ */
+static const char *short_state(const char *state)
+{
+    static const char *const words[][2] = {
+        {"stopped", "off"}, {"starting", "start"}, {"booting", "boot"}, {"ready", "ready"},
+        {"running", "run"}, {"stopping", "stop"},  {"crashed", "crash"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (strcmp(words[i][0], state) == 0)
+            return words[i][1];
+    }
+    return "?";
+}
+
+/**
+ * draw_entry() - A node in the list
+ * @switcher:	Switcher
+ * @row:	Where
+ * @node:	Node
+ * @chosen:	It is the one that is typed to
+ */
+static void draw_entry(const struct switcher *switcher, int row, const struct switcher_node *node,
+                       bool chosen)
+{
+    int width = switcher->list - 1;
+    const char *state = node->gone ? "gone" : node->state;
+    char carrier[24] = "";
+
+    (void)attrset(chosen ? A_REVERSE : A_NORMAL);
+    draw_text(row, 0, width, "");
+    (void)mvaddch(row, 0, node->bell ? '!' : (chtype)(node->active ? '+' : ' '));
+    draw_text(row, 1, width - 11, node->name);
+    if (node->marked)
+        (void)mvaddch(row, width - 10, '=');
+    if (node->links > 0 && node->links < 10)
+        (void)snprintf(carrier, sizeof(carrier), "%d/%d", node->links_up, node->links);
+    (void)mvaddnstr(row, width - 9, carrier, 3);
+    (void)attron(state_color(state));
+    (void)mvaddnstr(row, width - 5, node->gone ? state : short_state(state), 5);
+    (void)attrset(A_NORMAL);
+}
+
+/**
  * draw_list() - The nodes, on the left
  * @switcher:	Switcher
  */
 static void draw_list(struct switcher *switcher)
 {
-    int rows = switcher->rows - 1, width = LIST_COLUMNS - 1;
+    int rows = switcher->rows - 1;
     size_t chosen = switcher->panes[switcher->focus].node;
     size_t first = chosen >= (size_t)rows ? chosen - (size_t)rows + 1 : 0;
 
     for (int row = 0; row < rows; row++) {
         size_t index = first + (size_t)row;
-        const struct switcher_node *node = &switcher->nodes[index];
-        char carrier[24] = "";
-        const char *state;
 
-        (void)mvaddch(row, width, ACS_VLINE);
-        if (index >= switcher->node_count)
-            continue;
-        state = node->gone ? "gone" : node->state;
-        (void)attrset(index == chosen ? A_REVERSE : A_NORMAL);
-        draw_text(row, 0, width, "");
-        (void)mvaddch(row, 0, node->bell ? '!' : (chtype)(node->active ? '+' : ' '));
-        draw_text(row, 1, width - 9, node->name);
-        if (node->links > 0 && node->links < 100)
-            (void)snprintf(carrier, sizeof(carrier), "%d/%d", node->links_up, node->links);
-        (void)mvaddnstr(row, width - 8, carrier, 4);
-        (void)attron(state_color(state));
-        draw_text(row, width - 3, 3, "");
-        (void)mvaddnstr(row, width - 4, *state ? state : "?", 4);
-        (void)attrset(A_NORMAL);
+        (void)mvaddch(row, switcher->list - 1, ACS_VLINE);
+        if (index < switcher->node_count)
+            draw_entry(switcher, row, &switcher->nodes[index], index == chosen);
     }
 }
 
 /**
- * draw_title() - The line above a pane
+ * status_line() - What the last line says
  * @switcher:	Switcher
- * @index:	Which pane
+ *
+ * Return: new string
  */
-static void draw_title(const struct switcher *switcher, size_t index)
-{
-    const struct pane *pane = &switcher->panes[index];
-    const struct switcher_node *node = &switcher->nodes[pane->node];
-    _cleanup_free_ char *title = NULL;
-
-    title = xasprintf(" %s  %s%s%s", node->name, node->gone ? "gone" : node->state,
-                      node->fd < 0 ? "  (not connected)" : "", switcher->sync ? "  SYNC" : "");
-    (void)attrset(index == switcher->focus ? A_REVERSE : A_UNDERLINE);
-    draw_text(pane->row - 1, pane->column, pane->columns, title);
-    (void)attrset(A_NORMAL);
-    if (pane->column > LIST_COLUMNS)
-        (void)mvvline(pane->row - 1, pane->column - 1, ACS_VLINE, pane->rows + 1);
-}
-
-/**
- * draw_status() - The last line
- * @switcher:	Switcher
- */
-static void draw_status(struct switcher *switcher)
+static char *status_line(struct switcher *switcher)
 {
     struct switcher_node *node = switcher_focused(switcher);
-    _cleanup_free_ char *line = NULL;
+    const struct paste *paste = &node->paste;
     char key = (char)(switcher->options->prefix + '@');
-    const char *word = switcher->word.data ? switcher->word.data : "";
 
+    if (switcher->mode == MODE_PROMPT)
+        return xasprintf("%s: %s", switcher->prompt->label,
+                         switcher->word.data ? switcher->word.data : "");
+    if (switcher->message && switcher->mode != MODE_PREFIX)
+        return xstrdup(switcher->message);
     switch (switcher->mode) {
-    case MODE_JUMP:
-        line = xasprintf("jump to: %s", word);
-        break;
-    case MODE_SEARCH:
-        line = xasprintf("search: %s", word);
-        break;
     case MODE_PREFIX:
-        line = xasprintf("Ctrl-%c ...   ? for help", key);
-        break;
-    case MODE_SCROLL:
-        line = xasprintf("%d of %d lines up   / search, q back", node->scroll,
-                         view_history(node->view));
-        break;
+        return xasprintf("Ctrl-%c ...   ? for help", key);
+    case MODE_COPY:
+        return xasprintf("%ld of %d lines up   space, V select  y take  / ? n search  q back",
+                         (long)(view_scrolled(node->view) - node->top), view_history(node->view));
+    case MODE_CABLES:
+        return xstrdup("x cuts or heals the cable   c captures here, or no more   q back");
     default:
-        line = switcher->message ? xstrdup(switcher->message)
-                                 : xasprintf("%s   Ctrl-%c ? help   Ctrl-%c q leave",
-                                             switcher->options->lab, key, key);
+        break;
     }
-    (void)attrset(A_BOLD);
-    draw_text(switcher->rows - 1, 0, switcher->columns - 1, line);
+    if (paste->under_way)
+        return xasprintf("%s: line %zu of %zu   Ctrl-C ends the paste", node->name,
+                         paste->lines_done, paste->lines);
+    return xasprintf("%s   Ctrl-%c ? help   Ctrl-%c q leave", switcher->options->lab, key, key);
+}
+
+/**
+ * draw_box() - A line over everything, in the middle
+ * @switcher:	Switcher
+ * @row:	Where
+ * @text:	Text
+ * @attributes:	How it looks
+ */
+static void draw_box(const struct switcher *switcher, int row, const char *text, int attributes)
+{
+    int width = switcher->columns < 76 ? switcher->columns : 76;
+
+    if (row < 0 || row >= switcher->rows - 1)
+        return;
+    (void)attrset(attributes);
+    draw_text(row, (switcher->columns - width) / 2, width, text);
     (void)attrset(A_NORMAL);
 }
 
 /**
- * draw_help() - The help, over everything
+ * draw_help() - The help: commands in two columns
  * @switcher:	Switcher
  */
 static void draw_help(const struct switcher *switcher)
 {
-    int count = (int)ARRAY_SIZE(help), width = 54;
-    int top = switcher->rows - 1 > count ? (switcher->rows - 1 - count) / 2 : 0;
-    int left = switcher->columns > width ? (switcher->columns - width) / 2 : 0;
+    size_t half = (switcher_command_count + 1) / 2;
+    int top = (switcher->rows - 1 - (int)half - 6) / 2;
 
-    (void)attrset(A_REVERSE);
-    for (int i = 0; i < count && top + i < switcher->rows - 1; i++) {
-        _cleanup_free_ char *line = xasprintf("  %s", help[i]);
+    if (top < 0)
+        top = 0;
+    draw_box(switcher, top++, " Keys, after the prefix key (twice: the key itself):", A_REVERSE);
+    for (size_t i = 0; i < half; i++) {
+        const struct switcher_command *left = &switcher_commands[i];
+        const struct switcher_command *right =
+            i + half < switcher_command_count ? &switcher_commands[i + half] : NULL;
+        _cleanup_free_ char *line = xasprintf("   %-3s %-30s   %-3s %s", left->name, left->help,
+                                              right ? right->name : "", right ? right->help : "");
 
-        draw_text(top + i, left, width < switcher->columns ? width : switcher->columns, line);
+        draw_box(switcher, top++, line, A_REVERSE);
     }
-    (void)attrset(A_NORMAL);
+    draw_box(switcher, top++, "", A_REVERSE);
+    draw_box(switcher, top++, " List: + said something  ! rang  = marked  1/2: cables up",
+             A_REVERSE);
+    draw_box(switcher, top++, " A paste waits for the guest, line by line; Ctrl-C ends it.",
+             A_REVERSE);
+}
+
+/**
+ * draw_cables() - The cables of the focused node
+ * @switcher:	Switcher
+ */
+static void draw_cables(const struct switcher *switcher)
+{
+    int rows = switcher->rows - 4, top = 1;
+    size_t first = switcher->cable >= (size_t)rows ? switcher->cable - (size_t)rows + 1 : 0;
+
+    draw_box(switcher, top++, " Cables", A_REVERSE);
+    for (size_t i = first; i < first + (size_t)rows; i++) {
+        _cleanup_free_ char *cable = cables_line(switcher, i), *line = NULL;
+
+        if (!cable)
+            break;
+        line = xasprintf(" %c %s", i == switcher->cable ? '>' : ' ', cable);
+        draw_box(switcher, top++, line, i == switcher->cable ? A_REVERSE | A_BOLD : A_REVERSE);
+    }
+    draw_box(switcher, top, "", A_REVERSE);
+}
+
+/**
+ * notice_focused() - The person sees the focused node: its marks go
+ * @switcher:	Switcher
+ */
+static void notice_focused(struct switcher *switcher)
+{
+    struct switcher_node *node = switcher_focused(switcher);
+    int64_t now = switcher_now_ms();
+
+    if (node->bell && now >= switcher->beep_ms) {
+        (void)beep();
+        switcher->beep_ms = now + BEEP_MS;
+    }
+    node->active = node->bell = false;
 }
 
 void switcher_draw(struct switcher *switcher)
 {
-    struct switcher_node *node = switcher_focused(switcher);
-    const struct pane *pane = &switcher->panes[switcher->focus];
-    int row = 0, column = 0;
+    _cleanup_free_ char *line = NULL;
 
     switcher->dirty = false;
     (void)erase();
@@ -362,28 +328,18 @@ void switcher_draw(struct switcher *switcher)
         (void)refresh();
         return;
     }
+    notice_focused(switcher);
     if (!switcher->zoomed)
         draw_list(switcher);
-    for (size_t i = 0; i < switcher->pane_count; i++) {
-        if (switcher->zoomed && i != switcher->focus)
-            continue;
-        draw_view(&switcher->nodes[switcher->panes[i].node], &switcher->panes[i]);
-        if (!switcher->zoomed)
-            draw_title(switcher, i);
-    }
-    draw_status(switcher);
+    panes_draw(switcher);
+    line = status_line(switcher);
+    (void)attrset(A_BOLD);
+    draw_text(switcher->rows - 1, 0, switcher->columns - 1, line);
+    (void)attrset(A_NORMAL);
     if (switcher->mode == MODE_HELP)
         draw_help(switcher);
-    node->active = false;
-    if (node->bell)
-        (void)beep();
-    node->bell = false;
-    (void)curs_set(view_cursor(node->view, &row, &column) && node->scroll == 0 &&
-                   switcher->mode != MODE_HELP);
-    if (row >= pane->rows)
-        row = pane->rows - 1;
-    if (column >= pane->columns)
-        column = pane->columns - 1;
-    (void)move(pane->row + row, pane->column + column);
+    if (switcher->mode == MODE_CABLES)
+        draw_cables(switcher);
+    panes_cursor(switcher);
     (void)refresh();
 }

@@ -75,14 +75,11 @@ static void put_sequences(void)
     static const char *const names[] = {"sgr0", "rmacs", "op", "cnorm", "rmkx", "rmcup"};
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     _cleanup_close_ int out = -1;
-    int result;
 
     /* A sequence may have been cut off half way: cancel it. */
     strbuf_puts(&text, "\030" GUARDIAN_PASTE_OFF);
-    if (cur_term || setupterm(NULL, STDOUT_FILENO, &result) == OK) {
-        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-            append_capability(&text, names[i]);
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        append_capability(&text, names[i]);
     out = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (out >= 0 && write(out, text.data, text.size) < 0)
         return; /* nobody is left who could be told */
@@ -136,6 +133,7 @@ static void become_child(const struct guardian *guardian)
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (guardian_lost(guardian))
         (void)raise(SIGTERM);
+    (void)del_curterm(cur_term); /* newterm() makes its own */
 }
 
 /**
@@ -203,12 +201,17 @@ int guardian_start(struct guardian *guardian, struct error *err)
 {
     sigset_t set;
     pid_t child;
-    int status;
+    int status, result;
 
     if (tcgetattr(STDIN_FILENO, &guardian->before) < 0)
         return error_errno(err, errno, "read the terminal's settings");
     if (!wait_foreground())
         return error_set(err, EIO, "the terminal belongs to another job");
+    if (setupterm(NULL, STDOUT_FILENO, &result) != OK) {
+        (void)error_set(err, ENOTTY, "this terminal cannot show the switcher");
+        error_hint(err, "set TERM to what it is; labctl console NODE needs nothing of it");
+        return -ENOTTY;
+    }
     guardian->parent = getpid();
     guardian->shared = mmap(NULL, sizeof(*guardian->shared), PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -229,14 +232,14 @@ int guardian_start(struct guardian *guardian, struct error *err)
     if (child < 0) {
         int code = errno;
 
+        (void)del_curterm(cur_term);
         guardian_done(guardian);
         return error_errno(err, code, "fork the switcher");
     }
     status = watch(guardian, child, &set);
     guardian_restore(guardian, NULL);
     (void)tcsetpgrp(STDIN_FILENO, getpgrp());
-    if (cur_term)
-        (void)del_curterm(cur_term);
+    (void)del_curterm(cur_term);
     guardian_done(guardian);
     if (WIFSIGNALED(status))
         return error_set(err, EINTR, "the switcher was ended by signal %d (%s)", WTERMSIG(status),

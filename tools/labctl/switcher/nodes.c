@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "console/frames.h"
 #include "labctl/lab.h"
@@ -21,6 +22,18 @@
 #define QUEUE_MAX    (1u << 20) /* typed bytes that wait for the engine */
 #define READ_PIECE   16384
 #define READ_PIECES  4 /* of one node, before the others have their turn */
+
+bool node_typed_to(const struct switcher *switcher, const struct switcher_node *node)
+{
+    if (!switcher->sync)
+        return node == &switcher->nodes[switcher->panes[switcher->focus].node];
+    return node->marked || node_shown(switcher, node);
+}
+
+char *node_machine(const struct switcher_node *node)
+{
+    return xstrndup(node->name, strcspn(node->name, ":"));
+}
 
 bool node_shown(const struct switcher *switcher, const struct switcher_node *node)
 {
@@ -39,35 +52,55 @@ bool node_shown(const struct switcher *switcher, const struct switcher_node *nod
  * @type:	Type
  * @data:	Payload
  * @size:	Its size
+ *
+ * Return: false if too much waits already, or there is no connection
  */
-static void queue_frame(struct switcher_node *node, enum console_frame type, const void *data,
+static bool queue_frame(struct switcher_node *node, enum console_frame type, const void *data,
                         size_t size)
 {
     uint8_t head[CONSOLE_FRAME_HEAD];
 
     if (node->fd < 0 || node->out.size > QUEUE_MAX)
-        return;
+        return false;
     console_frame_head(head, type, size);
     strbuf_append(&node->out, head, sizeof(head));
     strbuf_append(&node->out, data, size);
+    return true;
 }
 
-void node_type(struct switcher_node *node, const void *data, size_t size)
+bool node_type(struct switcher_node *node, const void *data, size_t size)
 {
     const char *bytes = data;
 
     while (size > 0) {
         size_t piece = size < CONSOLE_FRAME_MAX ? size : CONSOLE_FRAME_MAX;
 
-        queue_frame(node, CONSOLE_FRAME_DATA, bytes, piece);
+        if (!queue_frame(node, CONSOLE_FRAME_DATA, bytes, piece))
+            return false;
         bytes += piece;
         size -= piece;
     }
+    return true;
+}
+
+bool node_keys(struct switcher_node *node, const char *keys, size_t size)
+{
+    char sequence[16];
+    size_t length;
+
+    /* ESC [ A or ESC O A: which of them an arrow is, is the guest's wish, not the terminal's. */
+    if (size == 3 && keys[0] == '\033' && (keys[1] == '[' || keys[1] == 'O') &&
+        memchr("ABCDHF", keys[2], 6)) {
+        view_key(node->view, keys[2]);
+        length = view_take_reply(node->view, sequence, sizeof(sequence));
+        return node_type(node, sequence, length);
+    }
+    return node_type(node, keys, size);
 }
 
 void node_break(struct switcher_node *node)
 {
-    queue_frame(node, CONSOLE_FRAME_BREAK, NULL, 0);
+    (void)queue_frame(node, CONSOLE_FRAME_BREAK, NULL, 0);
 }
 
 /**
@@ -80,11 +113,15 @@ static void queue_size(struct switcher_node *node)
     uint8_t payload[] = {(uint8_t)(columns & 0xff), (uint8_t)(columns >> 8), (uint8_t)(rows & 0xff),
                          (uint8_t)(rows >> 8)};
 
-    queue_frame(node, CONSOLE_FRAME_RESIZE, payload, sizeof(payload));
+    (void)queue_frame(node, CONSOLE_FRAME_RESIZE, payload, sizeof(payload));
 }
 
-void node_resize(struct switcher_node *node, int rows, int columns)
+void node_fit(struct switcher_node *node, int rows, int columns)
 {
+    if (!node->told) {
+        rows = rows < GUEST_ROWS ? GUEST_ROWS : rows;
+        columns = columns < GUEST_COLUMNS ? GUEST_COLUMNS : columns;
+    }
     if (view_rows(node->view) == rows && view_columns(node->view) == columns)
         return;
     view_resize(node->view, rows, columns);
@@ -105,6 +142,10 @@ void node_done(struct switcher_node *node)
 {
     node_leave(node);
     view_free(node->view);
+    paste_stop(node);
+    if (node->log >= 0)
+        (void)close(node->log);
+    free(node->display);
     free(node->name);
     free(node->state);
 }
@@ -120,7 +161,6 @@ static void take_output(struct switcher *switcher, struct switcher_node *node, c
                         size_t size)
 {
     bool shown = node_shown(switcher, node);
-    int before = view_history(node->view);
     char reply[512];
     size_t answer;
 
@@ -128,24 +168,24 @@ static void take_output(struct switcher *switcher, struct switcher_node *node, c
     answer = view_take_reply(node->view, reply, sizeof(reply));
     if (!node->live) {
         (void)view_take_bell(node->view);
-    } else {
-        /* Only a node that is looked at is answered, as it is with a terminal. */
-        if (answer > 0 && shown)
-            node_type(node, reply, answer);
-        if (view_take_bell(node->view)) {
-            node->bell = true;
-            switcher->dirty = true;
-        }
-        /* What is not shown costs no drawing, but for its mark. */
-        if (shown || !node->active)
-            switcher->dirty = true;
-        node->active = !shown;
+        return;
     }
-    /* What the person looks at stays where it is. */
-    if (node->scroll > 0) {
-        node->scroll += view_history(node->view) - before;
-        if (node->scroll > view_history(node->view))
-            node->scroll = view_history(node->view);
+    /* Only a node that is looked at is answered, as it is with a terminal. */
+    if (answer > 0 && shown)
+        (void)node_type(node, reply, answer);
+    if (view_take_bell(node->view)) {
+        node->bell = true;
+        switcher->dirty = true;
+    }
+    /* What is not shown costs no drawing, but for its mark. */
+    if (shown || !node->active)
+        switcher->dirty = true;
+    node->active = !shown;
+    paste_heard(node, size);
+    if (node->log >= 0 && write_all(node->log, data, size) < 0) {
+        (void)close(node->log);
+        node->log = -1;
+        switcher_say(switcher, "%s: the log file cannot be written; it ends here", node->name);
     }
 }
 
@@ -261,7 +301,7 @@ int node_join(struct switcher *switcher, struct switcher_node *node, struct erro
         return r;
     view_free(node->view);
     node->view = view_new(rows, columns);
-    node->scroll = 0;
+    node->held = false;
     node->fd = rpc_client_steal(steal_ptr(client), &rest, &size);
     queue_size(node);
     if (size > 0)
@@ -287,8 +327,9 @@ static struct switcher_node *node_find(struct switcher *switcher, const char *na
     }
     switcher->nodes = xrealloc(switcher->nodes, switcher->node_count + 1, sizeof(*node));
     node = &switcher->nodes[switcher->node_count++];
-    *node = (struct switcher_node){.name = xstrdup(name), .state = xstrdup(""), .fd = -1};
-    node->view = view_new(24, 80);
+    *node =
+        (struct switcher_node){.name = xstrdup(name), .state = xstrdup(""), .fd = -1, .log = -1};
+    node->view = view_new(GUEST_ROWS, GUEST_COLUMNS);
     return node;
 }
 
@@ -299,7 +340,7 @@ static struct switcher_node *node_find(struct switcher *switcher, const char *na
  */
 static void count_links(struct switcher_node *node, json_t *links)
 {
-    size_t length = strlen(node->name), i, j;
+    size_t length = strcspn(node->name, ":"), i, j;
     json_t *link, *end;
 
     node->links = node->links_up = 0;
@@ -315,24 +356,46 @@ static void count_links(struct switcher_node *node, json_t *links)
     }
 }
 
+/**
+ * take_node() - Take over what the status document says of a console
+ * @switcher:	Switcher
+ * @name:	Of the console
+ * @item:	Its node
+ * @links:	Of the document
+ */
+static void take_node(struct switcher *switcher, const char *name, json_t *item, json_t *links)
+{
+    struct switcher_node *node = node_find(switcher, name);
+    const char *state = json_text(item, "state");
+
+    if (*node->state && strcmp(node->state, state) != 0 && !strchr(name, ':') &&
+        (strcmp(state, "ready") == 0 || strcmp(state, "crashed") == 0))
+        switcher_say(switcher, strcmp(state, "ready") == 0 ? "%s is ready" : "%s has crashed",
+                     node->name);
+    free(node->state);
+    node->state = xstrdup(state);
+    node->gone = false;
+    count_links(node, links);
+}
+
 void switcher_take_status(struct switcher *switcher, json_t *status)
 {
-    json_t *item;
+    json_t *item, *links = json_object_get(status, "links");
     size_t i;
 
+    json_decref(switcher->document);
+    switcher->document = json_incref(status);
     for (i = 0; i < switcher->node_count; i++)
         switcher->nodes[i].gone = true;
     json_array_foreach (json_object_get(status, "nodes"), i, item) {
-        struct switcher_node *node = node_find(switcher, json_text(item, "name"));
-        const char *state = json_text(item, "state");
+        size_t consoles = json_array_size(json_object_get(item, "consoles"));
 
-        if (*node->state && strcmp(node->state, state) != 0 &&
-            (strcmp(state, "ready") == 0 || strcmp(state, "crashed") == 0))
-            switcher_say(switcher, "%s: %s", node->name, state);
-        free(node->state);
-        node->state = xstrdup(state);
-        node->gone = false;
-        count_links(node, json_object_get(status, "links"));
+        take_node(switcher, json_text(item, "name"), item, links);
+        for (size_t serial = 1; serial < consoles; serial++) {
+            _cleanup_free_ char *name = xasprintf("%s:%zu", json_text(item, "name"), serial);
+
+            take_node(switcher, name, item, links);
+        }
     }
     switcher->dirty = true;
 }
