@@ -3,11 +3,11 @@
 
 /* What an image is: the definition in IMAGES/NAME/appliance.yaml (docs/appliance.md). */
 
-#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/regex.h"
 #include "base/error.h"
 #include "topology/read.h"
 
@@ -183,7 +183,7 @@ char *appliance_port_name(const struct appliance *appliance, unsigned nic);
 /* appliance_port_index() - NIC that a port name means (the appliance's own name or ethN), or -1. */
 int appliance_port_index(const struct appliance *appliance, const char *port);
 /* appliance_pattern() - A rule with %h replaced by the (escaped) node name, compiled
- * (REG_EXTENDED|REG_NOSUB). Caller regfree()s. */
+ * (REG_NOSUB) with a limit to what a match may cost. Caller regfree()s. */
 int appliance_pattern(const char *rule, const char *node, regex_t *ret_regex, struct error *err);
 
 /* appliance_saved_config() - Make a file of what the save commands printed: control characters, the

@@ -6,12 +6,12 @@
  * overruns it. QEMU itself writes the record (logfile); the broker keeps a ring of the last bytes
  * for replay. */
 
-#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "base/regex.h"
 #include "base/error.h"
 
 struct console;

@@ -14,14 +14,14 @@
  *failure run COMMAND			# as node exec does: until the prompt; its status must be 0
  *	wait 500ms			# let time pass
  *
- * REGEX is a rule as appliances have them: extended, POSIX, %h is the node's name. Parsing is pure;
+ * REGEX is a rule as appliances have them (PCRE2); %h is the node's name. Parsing is pure;
  * the runner is labctl's. */
 
-#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/regex.h"
 #include "base/error.h"
 
 enum script_verb { SCRIPT_SEND, SCRIPT_EXPECT, SCRIPT_REFUSE, SCRIPT_RUN, SCRIPT_WAIT };

@@ -4,10 +4,10 @@
 /* What one typed command printed, told from its echo and from the prompt. Pure: it knows neither
  * descriptors nor time. */
 
-#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/regex.h"
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "console/lines.h"

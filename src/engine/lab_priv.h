@@ -4,13 +4,13 @@
 /* The engine's insides: one struct lab owns everything of a running lab. Only src/engine includes
  * this. Who calls whom: methods.c → lab.c, links.c → node.c → qmp.c, carrier.c, state.c. */
 
-#include <regex.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <jansson.h>
 #include <systemd/sd-event.h>
 
+#include "base/regex.h"
 #include "appliance/appliance.h"
 #include "base/process.h"
 #include "base/strbuf.h"

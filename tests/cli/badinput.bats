@@ -29,16 +29,6 @@ nothing_was_made() {
 	[ ! -e "$LABCTL_RUN" ] || [ -z "$(find "$LABCTL_RUN" -mindepth 1)" ]
 }
 
-images_root() {
-	if [ -n "${LABCTL_IMAGES:-}" ]; then
-		echo "$LABCTL_IMAGES"
-	elif [ "$(id -u)" = 0 ]; then
-		echo /var/lib/labctl/images
-	else
-		echo "${XDG_DATA_HOME:-$HOME/.local/share}/labctl/images"
-	fi
-}
-
 # in_mounts COMMANDS LABCTL-ARGUMENTS…: labctl in a mount namespace where COMMANDS were run as root (or, for
 # an ordinary user, as root of a user namespace around his own).
 in_mounts() {

@@ -53,7 +53,7 @@ teardown() {
 }
 
 @test "a command on several nodes at once" {
-	[ -e "${LABCTL_IMAGES:-/var/lib/labctl/images}/host/appliance.yaml" ] || skip "the image host is not built"
+	[ -e "$(images_root)/host/appliance.yaml" ] || skip "the image host is not built"
 	cat >"$T/hosts.yaml" <<-EOT
 	lab: hosts
 	defaults: {image: host}

@@ -11,6 +11,17 @@ TOPOLOGIES=$LABCTL_SOURCE/topologies
 # shellcheck source=tools/setup/leftovers.sh
 . "$LABCTL_SOURCE/tools/setup/leftovers.sh"
 
+# Where labctl looks for images.
+images_root() {
+	if [ -n "${LABCTL_IMAGES:-}" ]; then
+		echo "$LABCTL_IMAGES"
+	elif [ "$(id -u)" = 0 ]; then
+		echo /var/lib/labctl/images
+	else
+		echo "${XDG_DATA_HOME:-$HOME/.local/share}/labctl/images"
+	fi
+}
+
 # Short, since the paths of sockets are below it.
 lab_setup() {
 	T=$(mktemp -d /tmp/lt.XXXXXX)

@@ -5,13 +5,13 @@
  * Each step is a byte that names the step and a length, then that many bytes. */
 
 #include <fcntl.h>
-#include <regex.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/regex.h"
 #include "console/broker.h"
 #include "console/frames.h"
 
@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int guest, clients[CLIENTS] = {-1, -1, -1, -1};
     sd_event *event;
 
-    if (!prompt.buffer) {
+    if (!prompt.re_pcre2_code) {
         (void)regcomp(&prompt, "^r1# $", REG_EXTENDED | REG_NOSUB);
         (void)regcomp(&error_rule, "^% ", REG_EXTENDED | REG_NOSUB);
     }

@@ -5,11 +5,11 @@
  * terminal. Whatever the pieces it comes in, the result is the same; nothing grows beyond its
  * bound; no escape is left where text is promised; a replay passes no question. */
 
-#include <regex.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/regex.h"
 #include "console/guard.h"
 #include "console/lines.h"
 #include "console/transcript.h"
@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char command[32] = "";
     size_t live, step, length;
 
-    if (!prompt.re_nsub && !prompt.buffer)
+    if (!prompt.re_nsub && !prompt.re_pcre2_code)
         (void)regcomp(&prompt, "^r1(\\([a-z]+\\))?# $", REG_EXTENDED | REG_NOSUB);
     if (size < 3)
         return 0;

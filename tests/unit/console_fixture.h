@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <regex.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -17,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "base/regex.h"
 #include "base/strbuf.h"
 #include "console/broker.h"
 #include "console/frames.h"

@@ -260,15 +260,12 @@ static void test_patterns(void **state)
         "(",
         "[a",
         "a{2,1}",
-        "(a)\\1",
-        "a{4001}",
-        "(a{70}){70}",
-        "((a{1,60}b){1,60}c)",
+        "(a{9000}){9000}",
         "a{99999999999999999999}",
-        "a++++++++++++++++++++++++",
-        "((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+",
+        " *+++++++++++",
+        "[[:nothing:]]",
     };
-    _cleanup_free_ char *nested = xmalloc0(101, 1), *lengthy = xmalloc0(1100, 1);
+    _cleanup_free_ char *nested = xmalloc0(1001, 1), *lengthy = xmalloc0(1100, 1);
     _cleanup_error_ struct error err = ERROR_INIT;
     regex_t regex;
 
@@ -282,7 +279,11 @@ static void test_patterns(void **state)
     assert_true(matches("login( on %h)?: $", "r1", "login on r1: "));
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         assert_int_equal(appliance_pattern(bad[i], "x", &regex, &err), -EINVAL);
-    memset(nested, '(', 100);
+    /* What would take forever is given up. */
+    assert_false(matches("^(((((a+)+)+)+)+)+$", "x", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"));
+    assert_false(
+        matches("(*LIMIT_MATCH=4000000000)^(a+)+$", "x", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"));
+    memset(nested, '(', 1000);
     assert_int_equal(appliance_pattern(nested, "x", &regex, &err), -EINVAL);
     memset(lengthy, 'a', 1099);
     assert_int_equal(appliance_pattern(lengthy, "x", &regex, &err), -EINVAL);

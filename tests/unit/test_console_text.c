@@ -3,7 +3,6 @@
 
 /* The pure parts: lines, transcripts of commands, what is let through to a terminal. */
 
-#include <regex.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -12,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/regex.h"
 #include "console/guard.h"
 #include "console/lines.h"
 #include "console/transcript.h"
