@@ -118,7 +118,6 @@ interfaces() {
 }
 
 @test "an engine that is killed after an apply that moved nodes knows their interfaces" {
-	local a b
 	up
 	sed 's/^  a: {}/  new: {}\n  a: {}/; s/core: .*/core: [new:eth0, c:eth0]/' "$T/lab.yaml" >"$T/other.yaml"
 	labctl topology apply "$T/other.yaml"
