@@ -288,6 +288,13 @@ int dir_remove_tree(const char *path, struct error *err)
     return 0;
 }
 
+int dir_empty(const char *path, struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    return fd < 0 ? error_errno(err, errno, "%s", path) : remove_below(fd, path, err);
+}
+
 char *path_join(const char *dir, const char *name)
 {
     size_t size = strlen(dir);

@@ -37,6 +37,9 @@ int dir_make_private(const char *path, struct error *err);
  * there. */
 int dir_remove_tree(const char *path, struct error *err);
 
+/* dir_empty() - Remove all below a folder, and keep the folder itself. */
+int dir_empty(const char *path, struct error *err);
+
 /* path_join() - "a" + "b" → "a/b"; an absolute @name wins. Caller frees. */
 char *path_join(const char *dir, const char *name);
 /* path_dirname() - Folder part, "." if none. Caller frees. */

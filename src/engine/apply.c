@@ -662,6 +662,21 @@ static void on_started(struct waiter *waiter, struct error *err)
 }
 
 /**
+ * bring_back() - Nothing comes of it: what was stopped for it starts again
+ * @lab:	Lab as it was
+ */
+static void bring_back(struct lab *lab)
+{
+    for (size_t i = 0; i < lab->topology->node_count; i++) {
+        if (!lab->nodes[i]->comes_back)
+            continue;
+        lab->nodes[i]->comes_back = false;
+        if (lab->state != LAB_STOPPING)
+            node_queue(lab->nodes[i], false);
+    }
+}
+
+/**
  * on_stopped() - All that had to stop has
  * @waiter:	Whose data is the application
  * @err:	Set if it failed
@@ -674,6 +689,7 @@ static void on_stopped(struct waiter *waiter, struct error *err)
     bool any = false;
 
     if (err->code || commit(apply, err) < 0) {
+        bring_back(lab);
         rpc_fail(waiter->call, err);
         return;
     }
@@ -787,6 +803,7 @@ void apply_method(struct rpc_call *call, json_t *params, void *data)
             continue;
         waiter->nodes[i] = true;
         lab->nodes[i]->wants_restart = false;
+        lab->nodes[i]->comes_back = node_has_process(lab->nodes[i]);
         node_stop(lab->nodes[i], false);
     }
     lab_wait(lab, waiter);

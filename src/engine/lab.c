@@ -199,12 +199,45 @@ static int make_folders(struct lab *lab, struct error *err)
     return r;
 }
 
+/**
+ * clear_stale() - What an earlier lab of this name has left in the run folder
+ * @lab:	New lab, its run folder locked
+ * @err:	Error to fill
+ *
+ * Return: 0 if there is nothing, or it was from before a restart of the host and is gone; -EEXIST
+ */
+static int clear_stale(const struct lab *lab, struct error *err)
+{
+    _cleanup_free_ char *boot_id = process_boot_id(), *path = path_join(lab->run_dir, "state.json");
+    const char *saved;
+    json_t *state = NULL;
+    bool stale;
+    int r;
+
+    if (!file_exists(path))
+        return 0;
+    r = lab_state_load(lab->run_dir, &state, NULL);
+    saved = json_string_value(json_object_get(state, "boot_id"));
+    stale = r == 0 && boot_id && saved && strcmp(boot_id, saved) != 0;
+    json_decref(state);
+    if (!stale) {
+        (void)error_set(err, EEXIST, "lab '%s' is there already: its engine has died", lab->name);
+        error_hint(err,
+                   "'labctl topology status %s' starts another one, 'labctl topology down %s' ends "
+                   "the lab",
+                   lab->name, lab->name);
+        return -EEXIST;
+    }
+    log_info("the host was restarted since this lab ran: it starts from its disks");
+    return dir_empty(lab->run_dir, err);
+}
+
 int lab_new(sd_event *event, const char *name, const char *topology_path, json_t *state,
             struct lab **ret_lab, struct error *err)
 {
     struct lab *lab = xnew0(struct lab, 1);
     _cleanup_free_ char *run_root = paths_run_root(), *kept = NULL, *text = NULL;
-    bool adopt = state != NULL;
+    bool adopt = state != NULL, others = false;
     size_t size = 0;
     int r;
 
@@ -224,6 +257,10 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, json_t
         lab->name = xstrdup(name ? name : lab->topology->lab);
         r = make_folders(lab, err);
     }
+    if (r == 0 && !adopt) {
+        r = clear_stale(lab, err);
+        others = r == -EEXIST;
+    }
     if (r == 0)
         r = lab_save_topology(lab, text, size, err);
     if (r == 0) {
@@ -240,7 +277,7 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, json_t
     for (size_t i = 0; r == 0 && i < lab->topology->node_count; i++)
         r = node_new(lab, lab->topology, i, &lab->nodes[i], err);
     if (r < 0) {
-        if (lab->lock_fd >= 0 && !adopt)
+        if (lab->lock_fd >= 0 && !adopt && !others)
             (void)dir_remove_tree(lab->run_dir, NULL);
         lab_free(lab);
         return r;
@@ -562,13 +599,26 @@ static __attribute__((format(printf, 2, 3))) void say_waiting(struct node_run *n
     va_end(args);
 }
 
+/**
+ * save_state() - Write down what there is and what is wanted
+ * @lab:	Lab
+ */
+static void save_state(struct lab *lab)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+
+    if (lab_state_save(lab, &err) < 0)
+        log_error("state: %s", error_message(&err));
+}
+
 void lab_schedule(struct lab *lab)
 {
-    if (lab->state == LAB_STOPPING)
+    bool any = false;
+
+    if (lab->state == LAB_STOPPING || lab->state == LAB_IDLE)
         return;
     for (size_t i = 0; i < lab->topology->node_count; i++) {
         struct node_run *node = lab->nodes[i];
-        _cleanup_error_ struct error err = ERROR_INIT;
         const struct node_run *other = NULL;
 
         if (node->state != NODE_QUEUED)
@@ -587,6 +637,18 @@ void lab_schedule(struct lab *lab)
             lab->boot_slots_used++;
         }
         node_set_state(node, NODE_STARTING, NULL);
+        any = true;
+    }
+    if (!any)
+        return;
+    /* Written down before it is done: see state.c. */
+    save_state(lab);
+    for (size_t i = 0; i < lab->topology->node_count; i++) {
+        struct node_run *node = lab->nodes[i];
+        _cleanup_error_ struct error err = ERROR_INIT;
+
+        if (node->state != NODE_STARTING || node_has_process(node))
+            continue;
         if (node_start(node, &err) < 0) {
             node_abandon(node);
             node_set_state(node, NODE_CRASHED, "%s", error_message(&err));
@@ -608,12 +670,8 @@ static int on_settled(sd_event_source *source, void *data)
     (void)source;
     lab_schedule(lab);
     captures_changed(lab);
-    if (lab->state != LAB_IDLE) {
-        _cleanup_error_ struct error err = ERROR_INIT;
-
-        if (lab_state_save(lab, &err) < 0)
-            log_error("state: %s", error_message(&err));
-    }
+    if (lab->state != LAB_IDLE)
+        save_state(lab);
     check_waiters(lab);
     return 0;
 }
@@ -685,8 +743,13 @@ void lab_up(struct lab *lab, struct waiter *waiter, bool paused)
         r = admit(lab, &err);
     if (r == 0)
         r = consoles_open(lab, &err);
-    if (r == 0)
+    for (size_t i = 0; r == 0 && i < lab->topology->node_count; i++)
+        node_queue(lab->nodes[i], paused);
+    if (r == 0) {
+        links_prepare(lab);
+        save_state(lab); /* from here on the next engine can finish it */
         r = network_start(lab, &err);
+    }
     if (r < 0) {
         error_move(&waiter->failure, &err);
         waiter->goal = WAIT_DOWN;
@@ -694,10 +757,8 @@ void lab_up(struct lab *lab, struct waiter *waiter, bool paused)
         lab_down(lab, NULL, false, true);
         return;
     }
-    for (size_t i = 0; i < lab->topology->node_count; i++) {
+    for (size_t i = 0; i < lab->topology->node_count; i++)
         waiter->nodes[i] = true;
-        node_queue(lab->nodes[i], paused);
-    }
     lab_wait(lab, waiter);
 }
 

@@ -76,6 +76,8 @@ struct node_run {
     bool timed_out;      /* its time to become ready is over */
     bool paused;         /* stays stopped by -S until it is told to go */
     bool wants_restart;  /* start again once stopped */
+    bool comes_back;     /* stopped for an apply: if that comes to nothing it starts again */
+    uint64_t said;       /* size of the first console's record when its QEMU was started */
     bool guest_shutdown; /* QMP said that the guest powered itself off */
     bool *carrier;       /* per NIC: what QEMU was told last */
     bool holds_slot;     /* counts against lab.boot_slots */
@@ -250,8 +252,10 @@ void node_go(struct node_run *node);
 int node_watch(struct node_run *node, int pidfd, int qmp_fd, struct error *err);
 /* node_configured() - Its configuration was typed. @why: why not, or NULL */
 void node_configured(struct node_run *node, const char *why);
-/* node_resume() - An adopted node's vCPU runs: BOOTING or READY as it was. */
+/* node_resume() - An adopted node goes on in the state that it was in, @node.reason included. */
 void node_resume(struct node_run *node, enum node_state state);
+/* node_lost() - Its QEMU has ended, and nobody saw how. */
+void node_lost(struct node_run *node, const char *how);
 
 /* ---- node_start.c: from QUEUED to a QEMU process ---- */
 int node_start(struct node_run *node, struct error *err);
@@ -317,7 +321,9 @@ void links_stop(struct lab *lab);
 /* links_save() - For the state file. links_restore() - From it. */
 json_t *links_save(const struct lab *lab);
 void links_restore(struct lab *lab, json_t *saved);
-/* links_adopt() - Find the wire that an earlier engine started. */
+/* links_find_wire() - Find the wire that an earlier engine started. links_adopt() - Then, with the
+ * network there: let it carry what it should. */
+void links_find_wire(struct lab *lab);
 void links_adopt(struct lab *lab);
 /* links_flap() - Begin the schedules that have not begun. link_flap_anew() - It has another one. */
 void links_flap(struct lab *lab);
@@ -347,7 +353,9 @@ void uplink_free(struct uplink_run *run);
 int uplinks_start(struct lab *lab, struct error *err);
 void uplinks_stop(struct lab *lab);
 json_t *uplinks_save(const struct lab *lab);
-void uplinks_adopt(struct lab *lab, json_t *saved);
+/* uplinks_find() - Find what serves them. uplinks_adopt() - Then: start what is not there. */
+void uplinks_find(struct lab *lab, json_t *saved);
+void uplinks_adopt(struct lab *lab);
 /* uplink_is_up() - Whether it leads anywhere: its ends have carrier then. */
 bool uplink_is_up(const struct lab *lab, size_t uplink);
 /* uplink_address() - What DHCP gives an end of a nat uplink. Caller frees; NULL: not known */

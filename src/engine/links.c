@@ -24,8 +24,11 @@
 #include "topology/impairment.h"
 
 #define LEAVE_PERIOD_US 10000
-#define DEATHS_MOST     5              /* of the wire, … */
-#define DEATHS_SPAN_NS  10000000000ull /* … within this time, and it is given up */
+#define WIRE_IDS_UNKNOWN                                                                           \
+    16                   /* links that an engine can have been about to hand over when it died     \
+                          */
+#define DEATHS_MOST    5 /* of the wire, … */
+#define DEATHS_SPAN_NS 10000000000ull /* … within this time, and it is given up */
 
 static const char *link_name(const struct lab *lab, size_t link)
 {
@@ -613,25 +616,65 @@ void links_restore(struct lab *lab, json_t *saved)
     links_plan(lab);
 }
 
-void links_adopt(struct lab *lab)
+void links_find_wire(struct lab *lab)
 {
     _cleanup_free_ char *path = path_join(lab->run_dir, "wire.sock");
     _cleanup_error_ struct error err = ERROR_INIT;
+
+    if (wire_connect(path, &lab->wire, NULL) == 0 && watch_wire(lab, &err) < 0)
+        log_warning("%s", error_message(&err));
+}
+
+/**
+ * set_anew() - Have the wire do to every link what the state says, and to no other
+ * @lab:	Lab with a wire and its network
+ * @err:	Error to fill
+ *
+ * The engine before this one may have been killed between telling the wire and writing it down.
+ *
+ * Return: 0 or -errno
+ */
+static int set_anew(struct lab *lab, struct error *err)
+{
+    uint32_t last = lab->last_wire_id + WIRE_IDS_UNKNOWN;
+    _cleanup_free_ bool *wanted = xnew0(bool, last + 1);
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < lab->topology->link_count; i++) {
+        const struct link_run *run = &lab->links[i];
+
+        if (!run->carried)
+            continue;
+        wanted[wire_id(lab, i)] = true;
+        r = wire_set(lab->wire, wire_id(lab, i), NULL, run->impairment, err);
+        if (r == -ENOENT) {
+            error_done(err);
+            r = hand_over(lab, i, run->impairment, err);
+        }
+    }
+    for (uint32_t id = 1; id <= last; id++)
+        if (!wanted[id])
+            (void)wire_remove(lab->wire, id, NULL);
+    lab->last_wire_id = last;
+    return r;
+}
+
+void links_adopt(struct lab *lab)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
     bool any = false, leaving = false;
+    int r = 0;
 
     for (size_t i = 0; i < lab->topology->link_count; i++) {
         any |= lab->links[i].carried;
         leaving |= lab->links[i].leaving;
     }
-    if (wire_connect(path, &lab->wire, &err) == 0) {
-        if (watch_wire(lab, &err) < 0)
-            log_warning("%s", error_message(&err));
-    } else if (any && lab->fabric) {
-        error_done(&err);
-        err = (struct error)ERROR_INIT;
-        if (links_hand_over(lab, &err) < 0)
-            give_up_wire(lab, error_message(&err));
-    }
+    if (lab->wire && lab->fabric)
+        r = set_anew(lab, &err);
+    else if (any && lab->fabric)
+        r = links_hand_over(lab, &err);
+    if (r < 0)
+        give_up_wire(lab, error_message(&err));
     if (leaving)
         leave_soon(lab);
     links_flap(lab);

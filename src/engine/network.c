@@ -260,7 +260,6 @@ int network_start(struct lab *lab, struct error *err)
 
     if (r == 0)
         r = network_watch(lab, err);
-    links_prepare(lab);
     if (r == 0)
         r = fabric_apply(lab->fabric, lab->plan, err);
     if (r == 0)

@@ -5,24 +5,29 @@
  * State changes go through node_set_state(), which tells the lab; the lab decides what that means
  * for others (slots, `after`, carrier, waiting calls). */
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "console/lines.h"
 #include "engine/lab_priv.h"
 
 #define SLOT_HELD_MAX_NS (30ull * 1000000000) /* a guest that idles in its boot holds up nobody */
 #define QUIT_GRACE_NS    (3ull * 1000000000)  /* from QMP quit to SIGKILL */
 /* An appliance's exec rules are those of its first console; the further ones are shells. */
-#define SHELL_PROMPT  "^[^ ]*[#$] $"
-#define STDERR_QUOTED 400 /* bytes of QEMU's last words in a reason */
+#define SHELL_PROMPT   "^[^ ]*[#$] $"
+#define READY_LOOK_MAX (1u << 20)
+#define STDERR_QUOTED  400 /* bytes of QEMU's last words in a reason */
 
 static void node_stop_harder(struct node_run *node);
 
@@ -551,7 +556,7 @@ int node_watch(struct node_run *node, int pidfd, int qmp_fd, struct error *err)
     node->pidfd = pidfd;
     node->guest_shutdown = false;
     node->stop_step = 0;
-    r = qmp_new(node->lab->event, qmp_fd, &handler, node, &node->qmp, err);
+    r = qmp_fd < 0 ? 0 : qmp_new(node->lab->event, qmp_fd, &handler, node, &node->qmp, err);
     if (r < 0)
         return r;
     r = sd_event_add_io(node->lab->event, &node->exit_source, pidfd, EPOLLIN, on_exit_ready, node);
@@ -560,6 +565,8 @@ int node_watch(struct node_run *node, int pidfd, int qmp_fd, struct error *err)
     /* What QEMU said last is read before its end is acted upon. */
     (void)sd_event_source_set_priority(node->exit_source, SD_EVENT_PRIORITY_NORMAL + 10);
     for (unsigned i = 0; i < node->console_count; i++) {
+        if (node->serial_fds[i] < 0)
+            continue; /* lost while no engine was there */
         r = console_follow(node->consoles[i], steal_fd(&node->serial_fds[i]), err);
         if (r < 0)
             return r;
@@ -584,22 +591,101 @@ void node_abandon(struct node_run *node)
     drop_process(node);
 }
 
+/**
+ * find_rule() - lines_fn: see whether a line is what the rule waits for
+ * @line:	Line
+ * @size:	Its length
+ * @cut:	Unused
+ * @data:	Rule; NULL is written when it matched
+ */
+static void find_rule(const char *line, size_t size, bool cut, void *data)
+{
+    const regex_t **rule = data;
+    _cleanup_free_ char *text = xstrndup(line, size);
+
+    (void)cut;
+    if (*rule && regexec(*rule, text, 0, NULL, 0) == 0)
+        *rule = NULL;
+}
+
+/**
+ * was_ready() - Whether it has become ready while no engine was there to see it
+ * @node:	Node
+ *
+ * Looked for in what its console has said since its QEMU was started; before that an earlier QEMU
+ * spoke.
+ */
+static bool was_ready(const struct node_run *node)
+{
+    _cleanup_free_ char *path = path_join(node->dir, "console-0.log"), *text = NULL;
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const regex_t *rule = &node->ready_rule;
+    struct lines lines;
+    struct stat st;
+    uint64_t from = node->said;
+    ssize_t n;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size <= from)
+        return false;
+    if ((uint64_t)st.st_size - from > READY_LOOK_MAX)
+        from = (uint64_t)st.st_size - READY_LOOK_MAX;
+    text = xmalloc0(READY_LOOK_MAX, 1);
+    n = pread(fd, text, READY_LOOK_MAX, (off_t)from);
+    if (n <= 0)
+        return false;
+    lines_init(&lines);
+    lines_feed(&lines, text, (size_t)n, find_rule, &rule);
+    find_rule(lines_current(&lines), strlen(lines_current(&lines)), false, &rule);
+    lines_done(&lines);
+    return !rule;
+}
+
+/**
+ * await_ready() - Wait for the rule, for as long as is left of the node's time
+ * @node:	Node whose guest runs
+ */
+static void await_ready(struct node_run *node)
+{
+    uint64_t limit = node->spec->ready_timeout_ns ? node->spec->ready_timeout_ns
+                                                  : node->appliance->ready_timeout_ns;
+    uint64_t gone = now_ns() - node->booted_ns;
+
+    (void)console_expect(node->consoles[0], &node->ready_rule, on_ready, node);
+    if (!node->timed_out)
+        set_timer(node, &node->ready_timer, gone < limit ? limit - gone : 0, on_ready_timeout);
+}
+
 void node_resume(struct node_run *node, enum node_state state)
 {
     node->state = state;
-    if (state != NODE_BOOTING && state != NODE_RUNNING)
-        return;
-    if (!node->has_ready)
+    if (state == NODE_STOPPED || state == NODE_QUEUED || state == NODE_CRASHED)
+        node->state = NODE_RUNNING; /* the state was written too early to know better */
+    if ((state == NODE_STARTING || state == NODE_BOOTING) && !node->paused) {
+        node->holds_slot = true;
+        node->lab->boot_slots_used++;
+        set_timer(node, &node->slot_timer, SLOT_HELD_MAX_NS, on_slot_timeout);
+    }
+    if (node->state == NODE_STOPPING && !node->qmp)
+        (void)pidfd_signal(node->pidfd, SIGKILL);
+    if (node->state == NODE_STARTING && !node->qmp)
+        node->state = NODE_RUNNING;
+    if ((node->state != NODE_BOOTING && node->state != NODE_RUNNING) || !node->has_ready)
         return;
     if (state == NODE_BOOTING && typing_broken_off(node)) {
         node_configured(node, "the engine ended meanwhile");
         return;
     }
-    /* It may have become ready while no engine was there to see it. */
-    if (regexec(&node->ready_rule, console_last_line(node->consoles[0]), 0, NULL, 0) == 0)
+    if (was_ready(node))
         on_ready(node->consoles[0], node);
     else
-        (void)console_expect(node->consoles[0], &node->ready_rule, on_ready, node);
+        await_ready(node);
+}
+
+void node_lost(struct node_run *node, const char *how)
+{
+    _cleanup_free_ char *words = quote_stderr(node);
+
+    node_set_state(node, NODE_CRASHED, "%s%s", how, words);
 }
 
 /**

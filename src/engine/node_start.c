@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -63,12 +64,43 @@ static int make_socket_pair(const char *path, int *ret_listen, int *ret_fd, stru
     return 0;
 }
 
+/**
+ * open_removed() - Open a file that a process has open, though its name is gone
+ * @pid:	Process
+ * @path:	Name that it had
+ *
+ * Return: descriptor or -1
+ */
+static int open_removed(pid_t pid, const char *path)
+{
+    _cleanup_free_ char *dir_path = xasprintf("/proc/%d/fd", (int)pid);
+    _cleanup_free_ char *removed = xasprintf("%s (deleted)", path);
+    _cleanup_closedir_ DIR *dir = opendir(dir_path);
+    struct dirent *item;
+
+    while (dir && (item = readdir(dir))) {
+        char target[PATH_MAX];
+        ssize_t size = readlinkat(dirfd(dir), item->d_name, target, sizeof(target) - 1);
+
+        if (size < 0)
+            continue;
+        target[size] = 0;
+        if (strcmp(target, removed) == 0)
+            return openat(dirfd(dir), item->d_name, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    }
+    return -1;
+}
+
 int node_console_fifo(struct node_run *node, unsigned serial, struct error *err)
 {
     _cleanup_free_ char *suffix = xasprintf("%u.in", serial),
                         *path = node_socket_path(node, suffix);
     int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 
+    if (fd < 0 && errno == ENOENT && node->process.pid > 0) {
+        fd = open_removed(node->process.pid, path);
+        errno = ENOENT;
+    }
     node->serial_fds[serial] = fd;
     return fd < 0 ? error_errno(err, errno, "%s", path) : 0;
 }
@@ -88,10 +120,13 @@ static int make_console_files(struct node_run *node, unsigned serial, struct err
     _cleanup_free_ char *out =
         xasprintf("%s/%s.%u.out", node->lab->run_dir, node->spec->name, serial);
     _cleanup_free_ char *log = xasprintf("%s/console-%u.log", node->dir, serial);
+    struct stat st;
     int r = node_record(node, serial, false, err);
 
     if (r < 0)
         return r;
+    if (serial == 0)
+        node->said = stat(log, &st) == 0 ? (uint64_t)st.st_size : 0;
     /* New ones: what was typed before and never read is not for this guest. */
     (void)unlink(in);
     (void)unlink(out);

@@ -3,9 +3,18 @@
 /* What a later engine needs to find the lab again: RUN/state.json, replaced as a whole after each
  * change. Processes are named by pid and start time. Times are CLOCK_MONOTONIC, good within one
  * boot, which the boot id tells.
- */
+ *
+ * It says what is wanted before it is done, so an engine may be killed at any instant. The next one
+ * finishes what was under way: nodes that were queued or being started are started (a QEMU that was
+ * spawned and not yet written down answers on its QMP socket, and goes), those being stopped are
+ * stopped, a lab going down goes down. Only `apply` is undone if its change was not yet made: what
+ * it had stopped starts again. The network is made to be as the state says.
+ *
+ * A guest is never ended for what the engine lacks: without its QMP socket or a console's FIFO it
+ * runs on, and the status says what cannot be done with it. */
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,7 +25,8 @@
 #include "base/socket.h"
 #include "engine/lab_priv.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION  1
+#define STRAY_GRACE_MS 5000
 
 int lab_state_save(struct lab *lab, struct error *err)
 {
@@ -31,22 +41,25 @@ int lab_state_save(struct lab *lab, struct error *err)
 
         (void)json_array_append_new(
             nodes,
-            json_pack("{s:s, s:i, s:i, s:I, s:s, s:I, s:I, s:I, s:b, s:o}", "name",
-                      node->spec->name, "state", (int)node->state, "pid", (int)node->process.pid,
-                      "start_time", (json_int_t)node->process.start_time, "accel",
-                      node->accel == ACCEL_KVM ? "kvm" : "tcg", "started_ns",
-                      (json_int_t)node->started_ns, "booted_ns", (json_int_t)node->booted_ns,
-                      "ready_ns", (json_int_t)node->ready_ns, "paused", node->paused, "telnet",
-                      consoles_ports(node)));
+            json_pack(
+                "{s:s, s:i, s:s?, s:i, s:I, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:o}",
+                "name", node->spec->name, "state", (int)node->state, "reason", node->reason, "pid",
+                (int)node->process.pid, "start_time", (json_int_t)node->process.start_time, "accel",
+                node->accel == ACCEL_KVM ? "kvm" : "tcg", "started_ns",
+                (json_int_t)node->started_ns, "booted_ns", (json_int_t)node->booted_ns, "ready_ns",
+                (json_int_t)node->ready_ns, "said", (json_int_t)node->said, "paused", node->paused,
+                "timed_out", node->timed_out, "wants_restart", node->wants_restart, "comes_back",
+                node->comes_back, "telnet", consoles_ports(node)));
     }
-    state = json_pack(
-        "{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:I}",
-        "version", STATE_VERSION, "lab", lab->name, "boot_id", boot_id, "topology",
-        lab->topology->path, "state_dir", lab->state_dir, "fabric", "pid", (int)fabric.pid,
-        "start_time", (json_int_t)fabric.start_time, "up_ns", (json_int_t)lab->up_ns, "running",
-        lab->state == LAB_RUNNING, "nodes", nodes, "links", links, "captures", captures_state(lab),
-        "uplinks", uplinks_save(lab), "interfaces", network_names(lab), "netns",
-        (json_int_t)lab->netns);
+    state = json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:b, s:b, s:o, s:o, s:o, "
+                      "s:o, s:o, s:I}",
+                      "version", STATE_VERSION, "lab", lab->name, "boot_id", boot_id, "topology",
+                      lab->topology->path, "state_dir", lab->state_dir, "fabric", "pid",
+                      (int)fabric.pid, "start_time", (json_int_t)fabric.start_time, "up_ns",
+                      (json_int_t)lab->up_ns, "running", lab->state == LAB_RUNNING, "stopping",
+                      lab->state == LAB_STOPPING, "wipe", lab->wipe_when_down, "nodes", nodes,
+                      "links", links, "captures", captures_state(lab), "uplinks", uplinks_save(lab),
+                      "interfaces", network_names(lab), "netns", (json_int_t)lab->netns);
     if (lab->wire)
         (void)json_object_set_new(state, "wire",
                                   json_pack("{s:i, s:I}", "pid", (int)wire_process(lab->wire).pid,
@@ -101,40 +114,100 @@ static int adopt_process(struct node_run *node, json_t *saved)
 }
 
 /**
+ * end_stray() - End a QEMU that was started just before the engine was killed
+ * @fd:		Connection to its QMP socket
+ *
+ * Its pid is not known, and its guest has not run. It takes the connection when it gets to it.
+ */
+static void end_stray(int fd)
+{
+    static const char words[] = "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"quit\"}\n";
+    char bytes[4096];
+    struct pollfd item = {.fd = fd, .events = POLLIN};
+
+    if (write_all(fd, words, sizeof(words) - 1) < 0)
+        return;
+    while (poll(&item, 1, STRAY_GRACE_MS) > 0)
+        if (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0)
+            return;
+    log_warning("a QEMU that was being started does not end");
+}
+
+/**
+ * adopt_gone() - A node whose QEMU is not there: what was to become of it
+ * @node:	Node
+ * @state:	Its state as it was saved
+ * @saved:	All that the state file says of it, or NULL
+ */
+static void adopt_gone(struct node_run *node, enum node_state state, json_t *saved)
+{
+    const char *reason = json_string_value(json_object_get(saved, "reason"));
+    bool known = json_integer_value(json_object_get(saved, "pid")) > 0;
+    bool again = json_is_true(json_object_get(saved, "wants_restart")) ||
+                 json_is_true(json_object_get(saved, "comes_back"));
+
+    /* It is in the topology and not in the state: an apply brought it, and had to start it. */
+    if (!saved)
+        again = true;
+    else if (state == NODE_QUEUED || (state == NODE_STARTING && !known))
+        again = true;
+    else if (state == NODE_CRASHED)
+        node_set_state(node, NODE_CRASHED, "%s", reason ? reason : "unknown");
+    else if (state == NODE_STOPPED && reason)
+        node_set_state(node, NODE_STOPPED, "%s", reason);
+    else if (state != NODE_STOPPED && state != NODE_STOPPING)
+        node_lost(node, "it ended while no engine was watching");
+    if (again && node->lab->state != LAB_STOPPING)
+        node_queue(node, json_is_true(json_object_get(saved, "paused")));
+}
+
+/**
+ * adopt_consoles() - Find the records and keyboards of a living QEMU again
+ * @node:	Node
+ * @ret_fault:	Set if one is lost; owned
+ */
+static void adopt_consoles(struct node_run *node, char **ret_fault)
+{
+    for (unsigned i = 0; i < node->console_count; i++) {
+        _cleanup_error_ struct error err = ERROR_INIT;
+        int r = node_record(node, i, true, &err);
+
+        if (r == 0)
+            r = node_console_fifo(node, i, &err);
+        if (r == 0)
+            continue;
+        free(*ret_fault);
+        *ret_fault = xasprintf("its console %u is lost: %s", i, error_message(&err));
+    }
+}
+
+/**
  * adopt_node() - Take one node over
  * @node:	Node
- * @saved:	What the state file says of it
+ * @saved:	What the state file says of it, or NULL
  * @err:	Error to fill
  *
  * Return: 0, also when there is nothing to take over; or -errno
  */
 static int adopt_node(struct node_run *node, json_t *saved, struct error *err)
 {
-    _cleanup_free_ char *path = node_socket_path(node, "qmp");
+    _cleanup_free_ char *path = node_socket_path(node, "qmp"), *fault = NULL;
     _cleanup_close_ int qmp_fd = socket_connect(path, SOCK_STREAM, NULL);
-    enum node_state state = (enum node_state)json_integer_value(json_object_get(saved, "state"));
-    int pidfd = adopt_process(node, saved), r;
+    json_int_t state = json_integer_value(json_object_get(saved, "state"));
+    const char *reason = json_string_value(json_object_get(saved, "reason"));
+    int r;
 
-    if (pidfd < 0) {
-        if (state != NODE_STOPPED && state != NODE_QUEUED)
-            node_set_state(node, NODE_CRASHED, "it ended while no engine was watching");
+    if (state < 0 || state > NODE_CRASHED)
+        state = NODE_STOPPED;
+    node->said = (uint64_t)json_integer_value(json_object_get(saved, "said"));
+    r = adopt_process(node, saved);
+    if (r < 0) {
+        if (qmp_fd >= 0)
+            end_stray(qmp_fd);
+        adopt_gone(node, (enum node_state)state, saved);
         return 0;
     }
-    if (qmp_fd < 0) {
-        (void)pidfd_signal(pidfd, SIGKILL);
-        cleanup_close(&pidfd);
-        node_set_state(node, NODE_CRASHED, "its QMP socket was gone, so it was ended");
-        return 0;
-    }
-    for (unsigned i = 0; i < node->console_count; i++) {
-        r = node_record(node, i, true, err);
-        if (r == 0)
-            r = node_console_fifo(node, i, err);
-        if (r < 0) {
-            cleanup_close(&pidfd);
-            return r;
-        }
-    }
+    node->pidfd = r;
     node->accel = strcmp(json_string_value(json_object_get(saved, "accel")) ?: "", "kvm") == 0
                       ? ACCEL_KVM
                       : ACCEL_TCG;
@@ -142,10 +215,23 @@ static int adopt_node(struct node_run *node, json_t *saved, struct error *err)
     node->booted_ns = (uint64_t)json_integer_value(json_object_get(saved, "booted_ns"));
     node->ready_ns = (uint64_t)json_integer_value(json_object_get(saved, "ready_ns"));
     node->paused = json_is_true(json_object_get(saved, "paused"));
-    r = node_watch(node, pidfd, steal_fd(&qmp_fd), err);
-    if (r == 0)
-        node_resume(node, state);
-    return r;
+    node->timed_out = json_is_true(json_object_get(saved, "timed_out"));
+    node->wants_restart =
+        json_is_true(json_object_get(saved, "wants_restart")) ||
+        (state == NODE_STOPPING && json_is_true(json_object_get(saved, "comes_back")));
+    adopt_consoles(node, &fault);
+    if (qmp_fd < 0) {
+        free(fault);
+        fault =
+            xstrdup("its QMP socket is gone: links to it cannot lose carrier, and it can only be "
+                    "ended hard");
+    }
+    r = node_watch(node, node->pidfd, steal_fd(&qmp_fd), err);
+    if (r < 0)
+        return r;
+    node->reason = fault ? steal_ptr(fault) : xstrdup(reason);
+    node_resume(node, (enum node_state)state);
+    return 0;
 }
 
 /**
@@ -207,11 +293,10 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
     const char *saved_boot = json_string_value(json_object_get(state, "boot_id"));
 
     lab->up_ns = (uint64_t)json_integer_value(json_object_get(state, "up_ns"));
-    lab->state = json_is_true(json_object_get(state, "running")) ? LAB_RUNNING : LAB_STARTING;
-    if (!boot_id || !saved_boot || strcmp(boot_id, saved_boot) != 0) {
-        log_warning("the host was restarted since: nothing of the lab runs any more");
-        return 0;
-    }
+    lab->state = json_is_true(json_object_get(state, "stopping")) ? LAB_STOPPING : LAB_RUNNING;
+    if (!boot_id || !saved_boot || strcmp(boot_id, saved_boot) != 0)
+        return error_set(err, ESTALE,
+                         "the host was restarted since the lab ran: nothing of it runs any more");
     links_restore(lab, json_object_get(state, "links"));
     for (size_t i = 0; i < lab->topology->node_count; i++)
         consoles_adopt(lab->nodes[i],
@@ -228,13 +313,17 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
         if (r < 0)
             return error_prefix(err, "node '%s'", lab->topology->nodes[i].name);
     }
+    links_find_wire(lab);
+    uplinks_find(lab, json_object_get(state, "uplinks"));
     adopt_network(lab, state);
     links_adopt(lab);
-    uplinks_adopt(lab, json_object_get(state, "uplinks"));
+    uplinks_adopt(lab);
     captures_adopt(lab, json_object_get(state, "captures"));
+    if (lab->state == LAB_STOPPING) {
+        lab_down(lab, NULL, json_is_true(json_object_get(state, "wipe")), false);
+        return 0;
+    }
     captures_keep_start(lab);
-    if (lab->state == LAB_STARTING)
-        lab->state = LAB_RUNNING;
     lab_changed(lab);
     return 0;
 }

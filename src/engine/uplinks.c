@@ -469,7 +469,34 @@ json_t *uplinks_save(const struct lab *lab)
     return uplinks;
 }
 
-void uplinks_adopt(struct lab *lab, json_t *saved)
+/**
+ * end_unknown() - End a slirp4netns that was started just before the engine was killed
+ * @run:	Uplink
+ *
+ * It holds the tap. Its API socket is of its own making, so the kernel tells who it is.
+ */
+static void end_unknown(const struct uplink_run *run)
+{
+    _cleanup_free_ char *name = xasprintf("%s.nat", spec_of(run)->name);
+    _cleanup_free_ char *api = path_join(run->lab->run_dir, name);
+    _cleanup_close_ int fd = socket_connect(api, SOCK_STREAM, NULL), pidfd = -1;
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    struct process_id id;
+    struct pollfd item = {.events = POLLIN};
+
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
+        peer.uid != geteuid() || process_identify(peer.pid, &id, NULL) < 0)
+        return;
+    pidfd = process_open(&id);
+    if (pidfd < 0)
+        return;
+    (void)pidfd_signal(pidfd, SIGKILL);
+    item.fd = pidfd;
+    (void)poll(&item, 1, STOP_TIMEOUT_MS);
+}
+
+void uplinks_find(struct lab *lab, json_t *saved)
 {
     for (size_t i = 0; i < lab->topology->uplink_count; i++) {
         struct uplink_run *run = lab->uplinks[i];
@@ -485,13 +512,27 @@ void uplinks_adopt(struct lab *lab, json_t *saved)
         }
         if (n == json_array_size(saved))
             item = NULL;
-
         if (lab->topology->uplinks[i].type != UPLINK_NAT)
             continue;
         run->process.pid = (pid_t)json_integer_value(json_object_get(item, "pid"));
         run->process.start_time = (uint64_t)json_integer_value(json_object_get(item, "start_time"));
         run->pidfd = process_open(&run->process);
-        if (run->pidfd >= 0 ? watch_slirp(run, &err) < 0 : lab->fabric && start_nat(run, &err) < 0)
+        if (run->pidfd >= 0 && watch_slirp(run, &err) < 0)
+            log_warning("%s", error_message(&err));
+        if (run->pidfd < 0) {
+            run->process = (struct process_id){0};
+            end_unknown(run);
+        }
+    }
+}
+
+void uplinks_adopt(struct lab *lab)
+{
+    for (size_t i = 0; i < lab->topology->uplink_count; i++) {
+        _cleanup_error_ struct error err = ERROR_INIT;
+
+        if (lab->topology->uplinks[i].type == UPLINK_NAT && lab->uplinks[i]->pidfd < 0 &&
+            lab->fabric && start_nat(lab->uplinks[i], &err) < 0)
             log_warning("%s", error_message(&err));
     }
 }

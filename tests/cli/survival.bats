@@ -6,6 +6,7 @@
 
 load helper
 
+# shellcheck disable=SC2119,SC2120 # up may have options
 setup() {
 	needs_tun
 	lab_setup
@@ -27,8 +28,9 @@ teardown() {
 	lab_teardown
 }
 
+# up [OPTION…]
 up() {
-	labctl topology up "$T/lab.yaml" >/dev/null
+	labctl topology up "$T/lab.yaml" "$@" >/dev/null
 }
 
 # pid_of_program NAME: of this test's labs
@@ -127,4 +129,118 @@ interfaces() {
 	labctl link up ab
 	interfaces >"$T/interfaces.after"
 	diff "$T/interfaces.before" "$T/interfaces.after"
+}
+
+# never_ready IMAGE TIMEOUT: images of this test's own, with a hello that is never ready
+never_ready() {
+	mkdir -p "$T/images"
+	cp -a "$(json .folder image show hello)" "$T/images/hello"
+	sed "s/^ready:.*/ready: {console: 'this is never said', timeout: $1}/" "$T/images/hello/appliance.yaml" >"$T/new.yaml"
+	rm "$T/images/hello/appliance.yaml"
+	mv "$T/new.yaml" "$T/images/hello/appliance.yaml"
+	export LABCTL_IMAGES=$T/images
+}
+
+@test "a guest is not ended because its QMP socket is gone" {
+	local before
+	up
+	before=$(pids)
+	kill_engines
+	rm "$T/run/survive/a.qmp"
+	[ "$(pids)" = "$before" ]
+	state_is a ready
+	status_of survive '.nodes[] | select(.name == "a") | .reason' | grep 'QMP socket is gone'
+	labctl node stop a
+	labctl node start a
+	wait_until 20 state_is a ready
+	[ "$(status_of survive '.nodes[] | select(.name == "a") | .reason')" = null ]
+}
+
+@test "the time to become ready goes on when the engine is replaced" {
+	never_ready 5s
+	sed -i 's/^  b: {}//; s/, b:eth1//; s/^  - .*/  - [a:eth0, c:eth1]/' "$T/lab.yaml"
+	up --wait started
+	kill_engines
+	state_is c booting
+	wait_until 20 state_is c running
+	status_of survive '.nodes[] | select(.name == "c") | .reason' | grep 'not ready in time'
+}
+
+@test "an engine killed in the middle of an up: the next one finishes it" {
+	local n up
+	for n in 1 2 3 4 5 6 7 8 9; do sed -i "s/^links:/  n$n: {}\n&/" "$T/lab.yaml"; done
+	labctl topology up "$T/lab.yaml" >"$T/up" 2>&1 3>&- & up=$!
+	wait_until 20 pid_of_program qemu-system-x86_64
+	kill_program labctl-engine
+	wait $up || true
+	wait_until 30 sh -c "[ \"\$('$LABCTL' topology status --json | jq '[.nodes[] | select(.state == \"ready\")] | length')\" = 12 ]"
+	labctl topology down
+	nothing_is_left
+}
+
+@test "what has crashed or stopped says why, also to the next engine" {
+	local reason
+	up
+	labctl node stop b
+	kill -9 "$(status_of survive '.nodes[0].pid')"
+	wait_until 5 state_is a crashed
+	reason=$(status_of survive '.nodes[0].reason')
+	kill_engines
+	[ "$(status_of survive '.nodes[0].reason')" = "$reason" ]
+	state_is b stopped
+	kill_engines
+	kill -9 "$(jq '.nodes[2].pid' "$T/run/survive/state.json")"
+	wait_until 5 state_is c crashed
+	status_of survive '.nodes[2].reason' | grep 'no engine was watching'
+}
+
+@test "a lab going down goes down, whichever engine does it" {
+	up
+	kill_engines
+	jq '.stopping = true' "$T/run/survive/state.json" >"$T/saved" && cat "$T/saved" >"$T/run/survive/state.json"
+	labctl topology status survive || true
+	wait_until 20 nothing_is_left
+}
+
+@test "a lab that is there is not started again, though its engine is dead" {
+	local before
+	up
+	before=$(pids)
+	kill_engines
+	expect_status 1 labctl topology up "$T/lab.yaml"
+	output_has 'its engine is not running' 'topology status survive' 'topology down survive'
+	[ "$(pids)" = "$before" ]
+}
+
+@test "after a restart of the host the lab starts from its disks, and the old state is explained" {
+	up
+	cp "$T/run/survive/state.json" "$T/saved"
+	labctl topology down
+	mkdir -m 700 "$T/run/survive"
+	jq '.boot_id = "00000000-0000-0000-0000-000000000000"' "$T/saved" >"$T/run/survive/state.json"
+	expect_status 1 labctl topology status survive
+	output_has 'host was restarted' 'topology up'
+	run labctl topology up "$T/lab.yaml"
+	[ "$status" = 0 ]
+	output_has 'host was restarted'
+	state_is a ready
+	kill_engines
+	leftovers "$T" | sed -n 's/^process \([0-9]*\):.*/\1/p' | xargs kill -9
+	jq '.boot_id = "00000000-0000-0000-0000-000000000000"' "$T/run/survive/state.json" >"$T/saved"
+	cat "$T/saved" >"$T/run/survive/state.json"
+	labctl topology down
+	nothing_is_left
+}
+
+@test "without its images a lab cannot be taken over, and its guests live on" {
+	local before
+	never_ready 600s
+	up --wait started
+	before=$(pids)
+	mv "$T/images" "$T/elsewhere"
+	kill_engines
+	expect_status 2 labctl topology status
+	output_has "image 'hello' is not there"
+	mv "$T/elsewhere" "$T/images"
+	[ "$(pids)" = "$before" ]
 }

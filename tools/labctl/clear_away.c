@@ -176,6 +176,7 @@ int clear_away(const char *lab, struct error *err)
     r = end_by_sockets(dir, err);
     if (r < 0)
         return r;
-    end_by_state(dir);
+    if (!lab_is_stale(lab))
+        end_by_state(dir);
     return dir_remove_tree(dir, err);
 }

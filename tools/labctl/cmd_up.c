@@ -44,6 +44,8 @@ static int lab_must_not_run(const char *name, struct error *err)
     for (size_t i = 0; r == 0 && i < list.count; i++) {
         if (strcmp(list.items[i].name, name) != 0)
             continue;
+        if (!list.items[i].alive && lab_is_stale(name))
+            return 0;
         if (list.items[i].alive) {
             (void)error_set(err, EEXIST, "lab '%s' is already running", name);
             error_hint(err,
@@ -52,7 +54,10 @@ static int lab_must_not_run(const char *name, struct error *err)
                        name, name);
         } else {
             (void)error_set(err, EEXIST, "lab '%s' is there, but its engine is not running", name);
-            error_hint(err, "clear it away: labctl topology down %s", name);
+            error_hint(err,
+                       "'labctl topology status %s' starts another one, 'labctl topology down %s' "
+                       "ends the lab",
+                       name, name);
         }
         return -EEXIST;
     }
@@ -168,6 +173,11 @@ static int bring_up(const struct invocation *invocation, const char *name, const
     int r;
 
     work_catch_signals();
+    if (lab_is_stale(name))
+        (void)fprintf(stderr,
+                      "labctl: the host was restarted since lab '%s' ran: it starts from its "
+                      "disks\n",
+                      name);
     r = engine_start(name, path, err);
     if (r == 0)
         r = rpc_connect(socket, &client, err);

@@ -22,6 +22,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/paths.h"
+#include "base/process.h"
 #include "base/socket.h"
 #include "base/spawn.h"
 #include "base/strbuf.h"
@@ -29,6 +30,7 @@
 #include "labctl/output.h"
 
 #define READY_LINE_MAX 65536
+#define STATE_MAX      (16u << 20)
 #define GREET_TRIES    200
 #define GREET_PAUSE_MS 10
 
@@ -37,6 +39,21 @@ char *lab_run_dir(const char *name)
     _cleanup_free_ char *root = paths_run_root();
 
     return path_join(root, name);
+}
+
+bool lab_is_stale(const char *name)
+{
+    _cleanup_free_ char *dir = lab_run_dir(name), *path = path_join(dir, "state.json");
+    _cleanup_free_ char *boot_id = process_boot_id(), *data = NULL;
+    _cleanup_json_ json_t *state = NULL;
+    const char *saved;
+    size_t size = 0;
+
+    if (file_read(path, STATE_MAX, &data, &size, NULL) < 0)
+        return false;
+    state = json_loadb(data, size, 0, NULL);
+    saved = json_string_value(json_object_get(state, "boot_id"));
+    return boot_id && saved && strcmp(boot_id, saved) != 0;
 }
 
 char *lab_state_dir(const char *name, struct error *err)
@@ -349,6 +366,14 @@ static int connect_once(const char *name, struct rpc_client **ret_client, struct
     if ((r != -ECONNREFUSED && r != -ENOENT) || !file_exists(state))
         return r < 0 ? error_prefix(err, "lab '%s'", name) : r;
     error_done(err);
+    if (lab_is_stale(name)) {
+        r = error_set(err, ESTALE, "lab '%s' does not run: the host was restarted since", name);
+        error_hint(err,
+                   "its disks and consoles are kept: 'labctl topology up FILE' starts from them, "
+                   "'labctl topology down %s' forgets that it ran",
+                   name);
+        return r;
+    }
     r = engine_start(name, NULL, err);
     if (r == 0)
         r = rpc_connect(socket, ret_client, err);

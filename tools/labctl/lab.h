@@ -55,6 +55,8 @@ char *lab_argument(const char *name);
 
 /* lab_run_dir() - Run folder of a lab. Caller frees. */
 char *lab_run_dir(const char *name);
+/* lab_is_stale() - Whether the host was restarted since a lab ran: nothing of it runs any more. */
+bool lab_is_stale(const char *name);
 /* lab_state_dir() - Kept folder of a lab, NULL with @err. Caller frees. */
 char *lab_state_dir(const char *name, struct error *err);
 
