@@ -390,6 +390,55 @@ static void on_ready(struct console *console, void *data)
 }
 
 /**
+ * find_rule() - lines_fn: see whether a line is what the rule waits for
+ * @line:	Line
+ * @size:	Its length
+ * @cut:	Unused
+ * @data:	Rule; NULL is written when it matched
+ */
+static void find_rule(const char *line, size_t size, bool cut, void *data)
+{
+    const regex_t **rule = data;
+    _cleanup_free_ char *text = xstrndup(line, size);
+
+    (void)cut;
+    if (*rule && regexec(*rule, text, 0, NULL, 0) == 0)
+        *rule = NULL;
+}
+
+/**
+ * was_ready() - Whether it has become ready while no engine was there to see it
+ * @node:	Node
+ *
+ * Looked for in what its console has said since its QEMU was started; before that an earlier QEMU
+ * spoke.
+ */
+static bool was_ready(const struct node_run *node)
+{
+    _cleanup_free_ char *path = path_join(node->dir, "console-0.log"), *text = NULL;
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const regex_t *rule = &node->ready_rule;
+    struct lines lines;
+    struct stat st;
+    uint64_t from = node->said;
+    ssize_t n;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size <= from)
+        return false;
+    if ((uint64_t)st.st_size - from > READY_LOOK_MAX)
+        from = (uint64_t)st.st_size - READY_LOOK_MAX;
+    text = xmalloc0(READY_LOOK_MAX, 1);
+    n = pread(fd, text, READY_LOOK_MAX, (off_t)from);
+    if (n <= 0)
+        return false;
+    lines_init(&lines);
+    lines_feed(&lines, text, (size_t)n, find_rule, &rule);
+    find_rule(lines_current(&lines), strlen(lines_current(&lines)), false, &rule);
+    lines_done(&lines);
+    return !rule;
+}
+
+/**
  * on_ready_timeout() - It should be ready by now
  * @source:	Timer
  * @usec:	Unused
@@ -463,6 +512,9 @@ static void on_cont(void *data, json_t *result, struct error *err)
         set_timer(node, &node->ready_timer, limit, on_ready_timeout);
         if (node->holds_slot)
             set_timer(node, &node->slot_timer, SLOT_HELD_MAX_NS, on_slot_timeout);
+        /* The engine before this one may have let it run already. */
+        if (!node->is_child && was_ready(node))
+            on_ready(node->consoles[0], node);
     }
     carrier_update(node->lab);
 }
@@ -589,55 +641,6 @@ void node_abandon(struct node_run *node)
     for (unsigned i = 0; i < node->console_count; i++)
         console_close(node->consoles[i], "could not be started");
     drop_process(node);
-}
-
-/**
- * find_rule() - lines_fn: see whether a line is what the rule waits for
- * @line:	Line
- * @size:	Its length
- * @cut:	Unused
- * @data:	Rule; NULL is written when it matched
- */
-static void find_rule(const char *line, size_t size, bool cut, void *data)
-{
-    const regex_t **rule = data;
-    _cleanup_free_ char *text = xstrndup(line, size);
-
-    (void)cut;
-    if (*rule && regexec(*rule, text, 0, NULL, 0) == 0)
-        *rule = NULL;
-}
-
-/**
- * was_ready() - Whether it has become ready while no engine was there to see it
- * @node:	Node
- *
- * Looked for in what its console has said since its QEMU was started; before that an earlier QEMU
- * spoke.
- */
-static bool was_ready(const struct node_run *node)
-{
-    _cleanup_free_ char *path = path_join(node->dir, "console-0.log"), *text = NULL;
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const regex_t *rule = &node->ready_rule;
-    struct lines lines;
-    struct stat st;
-    uint64_t from = node->said;
-    ssize_t n;
-
-    if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size <= from)
-        return false;
-    if ((uint64_t)st.st_size - from > READY_LOOK_MAX)
-        from = (uint64_t)st.st_size - READY_LOOK_MAX;
-    text = xmalloc0(READY_LOOK_MAX, 1);
-    n = pread(fd, text, READY_LOOK_MAX, (off_t)from);
-    if (n <= 0)
-        return false;
-    lines_init(&lines);
-    lines_feed(&lines, text, (size_t)n, find_rule, &rule);
-    find_rule(lines_current(&lines), strlen(lines_current(&lines)), false, &rule);
-    lines_done(&lines);
-    return !rule;
 }
 
 /**

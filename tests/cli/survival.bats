@@ -55,6 +55,10 @@ state_is() {
 	[ "$(status_of survive ".nodes[] | select(.name == \"$1\") | .state")" = "$2" ]
 }
 
+all_ready() {
+	[ "$(status_of survive '[.nodes[].state] | unique | tojson')" = '["ready"]' ]
+}
+
 nothing_is_left() {
 	[ -z "$(leftovers "$T")" ] && [ ! -e "$T/run/survive" ]
 }
@@ -172,8 +176,12 @@ never_ready() {
 	labctl topology up "$T/lab.yaml" >"$T/up" 2>&1 3>&- & up=$!
 	wait_until 20 pid_of_program qemu-system-x86_64
 	kill_program labctl-engine
-	wait $up || true
-	wait_until 30 sh -c "[ \"\$('$LABCTL' topology status --json | jq '[.nodes[] | select(.state == \"ready\")] | length')\" = 12 ]"
+	wait $up || cat "$T/up"
+	wait_until 60 all_ready || {
+		labctl topology status
+		cat "$T/run/survive/engine.log"
+		false
+	}
 	labctl topology down
 	nothing_is_left
 }
