@@ -4,7 +4,7 @@
 # store.sh: where images lie, what names them, and how a finished one is put in place.
 #
 #   IMAGES/NAME            -> .store/NAME-KEY        swapped by rename(2)
-#   IMAGES/.store/NAME-KEY/                          appliance.yaml and the files it names
+#   IMAGES/.store/NAME-KEY/                          appliance.yaml and the files it names, MD5SUMS
 #   IMAGES/.store/blobs/SHA256                       kernels and initramfs: one copy for all images
 #   IMAGES/.store/debs/, apt/                        downloaded packages, package lists
 #   IMAGES/.store/.lock-NAME, .lock-apt              flock(2)
@@ -119,6 +119,9 @@ publish() {
 	if [ -e "$IMAGES/$NAME" ] && [ ! -L "$IMAGES/$NAME" ]; then
 		fail "$IMAGES/$NAME is there and is not a built image" "move it away, then build again"
 	fi
+	# What `labctl image verify` holds the files against.
+	(cd "$OUT" && find . -maxdepth 1 -type f ! -name appliance.yaml -printf '%f\0' | LC_ALL=C sort -z |
+		xargs -0 md5sum >MD5SUMS) || fail "cannot compute checksums"
 	sync -f "$OUT" 2>/dev/null || true
 	mv -T "$OUT" "$STORE/$dir"
 	ln -s ".store/$dir" "$WORK/link"

@@ -1,44 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* Imports. An image is made in a folder of its own below IMAGES/.store that no name leads to:
- * definition and files, each held against its checksum, its format and the definition's own reader.
- * Only when it is whole does the folder get its name and a symbolic link in IMAGES, in one rename:
- * nobody meets half an image, two imports of one name cannot mix, and of two only one gets it. A
- * folder left by an import that was killed is swept up by a later one. */
+/* Imports. An image is made in a folder of its own that no name leads to (store.c): definition and
+ * files, each held against its checksum, its format and the definition's own reader. */
 
 #include "appliance/import.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "appliance/appliance_priv.h"
 #include "appliance/import_priv.h"
 #include "appliance/probe.h"
+#include "appliance/store.h"
+#include "appliance/sums.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/paths.h"
 #include "base/strbuf.h"
 #include "base/text.h"
 
-enum { SOURCE_MAX = 4 << 20, SWEEP_SECONDS = 600 };
+enum { SOURCE_MAX = 4 << 20 };
 
 /* More than this does not come out of an archive whose content nobody has told the size of. */
 #define UNPACK_MOST (256ull << 30)
-
-/* An image in the making. */
-struct making {
-    char *root, *store, *dir; /* IMAGES, IMAGES/.store, the folder in it */
-    int lock;                 /* the folder, locked while this process lives; -1: none */
-};
 
 char *definition_text(const json_t *definition, const char *comment)
 {
@@ -85,120 +76,6 @@ char *import_name(const char *source)
 }
 
 /**
- * sweep() - Remove what imports left that were killed
- * @store:	IMAGES/.store
- */
-static void sweep(const char *store)
-{
-    _cleanup_closedir_ DIR *dir = opendir(store);
-    struct dirent *item;
-
-    while (dir && (item = readdir(dir))) {
-        _cleanup_free_ char *path = path_join(store, item->d_name);
-        _cleanup_close_ int fd = -1;
-        struct stat st;
-
-        if (strncmp(item->d_name, ".import-", 8) != 0)
-            continue;
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd >= 0 && fstat(fd, &st) == 0 && st.st_mtime < time(NULL) - SWEEP_SECONDS &&
-            flock(fd, LOCK_EX | LOCK_NB) == 0)
-            (void)dir_remove_tree(path, NULL);
-    }
-}
-
-/**
- * making_done() - Give up what was not finished
- * @making:	What was made
- */
-static void making_done(struct making *making)
-{
-    if (making->dir)
-        (void)dir_remove_tree(making->dir, NULL);
-    if (making->lock >= 0)
-        (void)close(making->lock);
-    free(making->root);
-    free(making->store);
-    free(making->dir);
-}
-
-/**
- * making_begin() - Make the folder
- * @making:	Gets it
- * @err:	Error to fill
- *
- * Return: 0 or -errno
- */
-static int making_begin(struct making *making, struct error *err)
-{
-    int r;
-
-    making->root = paths_images_root(err);
-    if (!making->root)
-        return -ENOENT;
-    making->store = path_join(making->root, ".store");
-    r = dir_make(making->store, err);
-    if (r < 0)
-        return r;
-    sweep(making->store);
-    making->dir = path_join(making->store, ".import-XXXXXX");
-    if (!mkdtemp(making->dir)) {
-        r = error_errno(err, errno, "%s", making->dir);
-        free(making->dir);
-        making->dir = NULL;
-        return r;
-    }
-    (void)chmod(making->dir, 0755);
-    making->lock = open(making->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (making->lock >= 0)
-        (void)flock(making->lock, LOCK_EX | LOCK_NB);
-    return 0;
-}
-
-/**
- * making_publish() - Give the image its name
- * @making:	What was made; has no folder any more on success
- * @name:	Name
- * @replace:	Whether one of that name makes way
- * @err:	Error to fill
- *
- * Return: 0, -EEXIST, or -errno
- */
-static int making_publish(struct making *making, const char *name, bool replace, struct error *err)
-{
-    _cleanup_free_ char *link = path_join(making->root, name), *final = NULL, *temp = NULL;
-    _cleanup_free_ char *target = NULL, *old = replace ? realpath(link, NULL) : NULL;
-    _cleanup_free_ char *real_store = realpath(making->store, NULL);
-    uint64_t key = 0;
-    int r = 0;
-
-    if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key))
-        return error_errno(err, errno, "random number");
-    final = xasprintf("%s/%s-%016" PRIx64, making->store, name, key);
-    target = xasprintf(".store/%s-%016" PRIx64, name, key);
-    temp = xasprintf("%s/.link-%016" PRIx64, making->store, key);
-    if (rename(making->dir, final) < 0)
-        return error_errno(err, errno, "%s", final);
-    free(making->dir);
-    making->dir = xstrdup(final);
-    if (symlink(target, temp) < 0)
-        return error_errno(err, errno, "%s", temp);
-    if (renameat2(AT_FDCWD, temp, AT_FDCWD, link, replace ? 0 : RENAME_NOREPLACE) < 0) {
-        r = errno == EEXIST ? error_set(err, EEXIST, "there is an image '%s' already", name)
-                            : error_errno(err, errno, "%s", link);
-        error_hint(err, "give another one by --name, or --replace it");
-        (void)unlink(temp);
-        return r;
-    }
-    free(making->dir);
-    making->dir = NULL;
-    if (old && real_store && strncmp(old, real_store, strlen(real_store)) == 0 &&
-        old[strlen(real_store)] == '/')
-        (void)dir_remove_tree(old, NULL);
-    return 0;
-}
-
-/**
  * base_name() - The last part of a path
  * @path:	Path
  *
@@ -236,21 +113,21 @@ static bool fits_name(const char *path, const char *wanted)
  * @wanted:	Entry of 'files'
  * @dir:	Folder to put it in, under a name that nobody knows
  * @ret_temp:	Path of the copy; caller removes it
+ * @ret_md5:	Its sum
  * @err:	Error to fill
  *
  * Return: 1 if its checksum is right, 0 if there is none to compare, -EBADMSG if it is wrong, or
  * -errno
  */
 static int put_file(const char *path, const json_t *wanted, const char *dir, char **ret_temp,
-                    struct error *err)
+                    char ret_md5[static 33], struct error *err)
 {
     const char *name = json_string_value(json_object_get(wanted, "name"));
     const char *md5 = json_string_value(json_object_get(wanted, "md5"));
     json_int_t bytes = json_integer_value(json_object_get(wanted, "bytes"));
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    _cleanup_free_ char *temp = xasprintf("%s/.%d-%ld", dir, (int)getpid(), random());
+    _cleanup_free_ char *temp = xasprintf("%s/.copy-%d-%ld", dir, (int)getpid(), random());
     struct image_probe probe;
-    char got[33], unpacked[33];
     int r;
 
     if (fd < 0)
@@ -261,32 +138,32 @@ static int put_file(const char *path, const json_t *wanted, const char *dir, cha
     /* The sum is of the file as it is used. One that is packed is copied as it is only if the sum
      * says so or if nothing but a sum could tell. */
     if (!probe.compression || (md5 && (uint64_t)bytes == probe.file_size)) {
-        r = file_digest_copy(fd, temp, got, err);
-        if (r == 0 && (!md5 || strcmp(got, md5) == 0) && !probe.compression) {
+        r = file_digest_copy(fd, temp, ret_md5, err);
+        if (r == 0 && (!md5 || strcmp(ret_md5, md5) == 0) && !probe.compression) {
             *ret_temp = steal_ptr(temp);
             return md5 != NULL;
         }
         if (r < 0)
             return error_prefix(err, "%s", path);
-        if (md5 && strcmp(got, md5) == 0) {
+        if (md5 && strcmp(ret_md5, md5) == 0) {
             *ret_temp = steal_ptr(temp);
             return 1;
         }
         if (!probe.compression) {
             *ret_temp = steal_ptr(temp);
-            return error_set(err, EBADMSG, "%s: its MD5 sum is %s, and '%s' has %s", path, got,
+            return error_set(err, EBADMSG, "%s: its MD5 sum is %s, and '%s' has %s", path, ret_md5,
                              name, md5);
         }
         (void)unlink(temp);
     }
-    r = file_unpack(fd, name, bytes > 0 ? (unsigned long long)bytes : UNPACK_MOST, temp, unpacked,
+    r = file_unpack(fd, name, bytes > 0 ? (unsigned long long)bytes : UNPACK_MOST, temp, ret_md5,
                     err);
     if (r < 0)
         return error_prefix(err, "%s", path);
     *ret_temp = steal_ptr(temp);
-    if (md5 && strcmp(unpacked, md5) != 0)
+    if (md5 && strcmp(ret_md5, md5) != 0)
         return error_set(err, EBADMSG, "%s: unpacked, its MD5 sum is %s, and '%s' has %s", path,
-                         unpacked, name, md5);
+                         ret_md5, name, md5);
     return md5 != NULL;
 }
 
@@ -307,7 +184,8 @@ static int accept_file(const struct image_import *request, const char *path, con
     const char *name = json_string_value(json_object_get(wanted, "name"));
     _cleanup_free_ char *temp = NULL, *final = path_join(dir, name);
     json_int_t bytes = json_integer_value(json_object_get(wanted, "bytes"));
-    int r = put_file(path, wanted, dir, &temp, err);
+    char md5[33];
+    int r = put_file(path, wanted, dir, &temp, md5, err);
     struct image_probe probe;
     struct stat st;
 
@@ -324,6 +202,9 @@ static int accept_file(const struct image_import *request, const char *path, con
     /* Unpacked, it may turn out to be what would not have been taken as it is. */
     if (r >= 0)
         r = image_probe_file(temp, &probe, err) < 0 ? error_prefix(err, "%s", path) : 0;
+    /* The sum first: a file without one is what a killed import leaves, not a sum without one. */
+    if (r >= 0)
+        r = image_sums_put(dir, name, md5, err);
     if (r >= 0 && rename(temp, final) < 0)
         r = error_errno(err, errno, "%s", final);
     if (r < 0 && temp)
@@ -532,7 +413,7 @@ static int read_source(const struct image_import *request, const char *name,
 
 int image_import(const struct image_import *request, json_t **ret_report, struct error *err)
 {
-    _cleanup_(making_done) struct making making = {.lock = -1};
+    _cleanup_(image_making_done) struct image_making making = {.lock = -1};
     _cleanup_free_ char *name = request->name ? xstrdup(request->name)
                                               : import_name(request->source ? request->source : "");
     _cleanup_free_ char *comment = NULL, *shown = NULL;
@@ -547,7 +428,7 @@ int image_import(const struct image_import *request, json_t **ret_report, struct
     else
         r = read_source(request, name, &definition, notes, err);
     if (r == 0)
-        r = making_begin(&making, err);
+        r = image_making_begin(&making, err);
     if (r == 0)
         r = take_files(request, json_object_get(definition, "files"), making.dir, notes, missing,
                        err);
@@ -556,7 +437,7 @@ int image_import(const struct image_import *request, json_t **ret_report, struct
     if (r == 0)
         r = write_definition(making.dir, definition, comment, err);
     if (r == 0)
-        r = making_publish(&making, name, request->replace, err);
+        r = image_making_publish(&making, name, request->replace, err);
     if (r == 0)
         *ret_report =
             json_pack("{s:s, s:O, s:O}", "name", name, "notes", notes, "missing", missing);
@@ -566,26 +447,30 @@ int image_import(const struct image_import *request, json_t **ret_report, struct
     return r;
 }
 
-int image_add_files(const struct image_import *request, json_t **ret_report, struct error *err)
+/**
+ * sweep_temporary() - Remove copies that a killed process left in an image's folder
+ * @dir:	The image's folder, locked by this process
+ */
+static void sweep_temporary(const char *dir)
 {
-    _cleanup_free_ char *root = paths_images_root(err), *link = NULL, *dir = NULL, *path = NULL;
-    _cleanup_appliance_ struct appliance *appliance = NULL, *again = NULL;
-    json_t *files, *notes, *missing;
-    int r;
+    _cleanup_closedir_ DIR *folder = opendir(dir);
+    struct dirent *item;
 
-    if (!root)
-        return -ENOENT;
-    link = path_join(root, request->name);
-    dir = realpath(link, NULL);
-    if (!dir)
-        return error_errno(err, errno, "%s", link);
-    path = path_join(dir, "appliance.yaml");
-    r = appliance_read(path, &appliance, err);
-    if (r < 0)
-        return r;
-    files = json_array();
-    notes = json_array();
-    missing = json_array();
+    while (folder && (item = readdir(folder)))
+        if (strncmp(item->d_name, ".copy-", 6) == 0)
+            (void)unlinkat(dirfd(folder), item->d_name, 0);
+}
+
+/**
+ * lacking_files() - Files that an image lacks
+ * @appliance:	Its definition
+ *
+ * Return: new array of entries of 'files'
+ */
+static json_t *lacking_files(const struct appliance *appliance)
+{
+    json_t *files = json_array();
+
     for (size_t i = 0; i < appliance->file_count; i++) {
         const struct appliance_file *file = &appliance->files[i];
 
@@ -594,7 +479,33 @@ int image_add_files(const struct image_import *request, json_t **ret_report, str
                                         json_pack("{s:s, s:s*, s:I}", "name", file->name, "md5",
                                                   file->md5, "bytes", (json_int_t)file->bytes));
     }
-    if (!json_array_size(files))
+    return files;
+}
+
+int image_add_files(const struct image_import *request, json_t **ret_report, struct error *err)
+{
+    _cleanup_free_ char *root = paths_images_root(err), *link = NULL, *dir = NULL, *path = NULL;
+    _cleanup_appliance_ struct appliance *appliance = NULL, *again = NULL;
+    json_t *files = NULL, *notes = json_array(), *missing = json_array();
+    _cleanup_close_ int lock = -1;
+    int r = root ? 0 : -ENOENT;
+
+    link = root ? path_join(root, request->name) : NULL;
+    dir = link ? realpath(link, NULL) : NULL;
+    if (r == 0 && !dir)
+        r = error_errno(err, errno, "%s", link);
+    if (r == 0) {
+        path = path_join(dir, "appliance.yaml");
+        /* One at a time: whoever waited sees what the other one has added. */
+        lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        while (lock >= 0 && flock(lock, LOCK_EX) < 0 && errno == EINTR) {
+        }
+        sweep_temporary(dir);
+        r = appliance_read(path, &appliance, err);
+    }
+    if (r == 0)
+        files = lacking_files(appliance);
+    if (r == 0 && !json_array_size(files))
         r = error_input(err, "the image '%s' is there, and it lacks no file", request->name);
     if (r == 0)
         r = take_files(request, files, dir, notes, missing, err);

@@ -138,3 +138,24 @@ int image_overlay(const char *path, const char *base, const char *driver, uint64
     }
     return 0;
 }
+
+char *image_overlay_base(const char *path)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct qcow2_header header;
+    char name[NAME_MAX_SIZE + 1] = "";
+    uint64_t at;
+    uint32_t size;
+
+    /* What was added in version 3 is of no interest here, so an older and shorter header will do.
+     */
+    if (fd < 0 || pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
+        be32toh(header.magic) != 0x514649fb)
+        return NULL;
+    at = be64toh(header.backing_offset);
+    size = be32toh(header.backing_size);
+    if (!at || at > INT64_MAX - NAME_MAX_SIZE || !size || size > NAME_MAX_SIZE ||
+        pread(fd, name, size, (off_t)at) != (ssize_t)size)
+        return NULL;
+    return xstrdup(name);
+}

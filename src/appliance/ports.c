@@ -229,8 +229,9 @@ bool image_file_name_ok(const char *name)
     for (const char *at = name; *at; at++)
         if ((unsigned char)*at < ' ' || *at == 0x7f || *at == '/')
             return false;
-    /* appliance.yaml is the definition's own. */
-    return size > 0 && size < 240 && name[0] != '.' && strcmp(name, "appliance.yaml") != 0;
+    /* The definition and the sums are the image's own. */
+    return size > 0 && size < 240 && name[0] != '.' && strcmp(name, "appliance.yaml") != 0 &&
+           strcmp(name, "MD5SUMS") != 0;
 }
 
 unsigned appliance_mtu_max(const struct appliance *appliance)

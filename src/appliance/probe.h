@@ -30,3 +30,6 @@ int image_probe_file(const char *path, struct image_probe *ret_probe, struct err
  * Return: 0 or -errno; -EEXIST if @path is there; nothing is left on failure */
 int image_overlay(const char *path, const char *base, const char *driver, uint64_t size,
                   struct error *err);
+/* image_overlay_base() - The file that a qcow2 was made on top of, as its header says. Return: new
+ * path, or NULL if there is none or the file cannot be read */
+char *image_overlay_base(const char *path);

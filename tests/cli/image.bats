@@ -260,3 +260,101 @@ make_disk() {
 	labctl image show test --json | jq -e '.missing == []'
 	[ "$(find "$T/images/.store" -mindepth 1 -maxdepth 1 | wc -l)" = 1 ]
 }
+
+@test "many changes of one image at once: adding files, one after the other" {
+	make_disk
+	cp "$T/disk.img" "$T/second.img"
+	printf x >>"$T/second.img"
+	appliance "$T/test.gns3a" '.versions[0].images += {hdb_disk_image: "second.img"} |
+		.images += [{filename: "second.img", version: "1", md5sum: "'"$(md5sum <"$T/second.img" | cut -c 1-32)"'",
+			filesize: 1048577}]'
+	mkdir "$T/given"
+	mv "$T"/*.img "$T/given"
+	labctl image import --definition-only "$T/test.gns3a"
+	# What a killed one left is swept up.
+	touch "$T/images/test/.copy-1-1"
+	labctl image add test --disk "$T/given/disk.img" >"$T/one" 2>&1 &
+	labctl image add test --disk "$T/given/second.img"
+	wait $!
+	labctl image show test --json | jq -e '.missing == []'
+	[ ! -e "$T/images/test/.copy-1-1" ]
+	labctl image verify test --json | jq -e '.images[0].state == "ok" and ([.images[0].files[].state] == ["ok", "ok"])'
+}
+
+@test "verify: what changed is found, by labctl and by md5sum" {
+	make_disk
+	appliance "$T/test.gns3a"
+	labctl image import "$T/test.gns3a"
+	rm "$T/disk.img"
+	labctl image import --name bare --definition-only "$T/test.gns3a"
+	labctl image verify >"$T/out"
+	grep -qx 'test: ok' "$T/out"
+	grep -qx 'bare: incomplete' "$T/out"
+	(cd "$T/images/test" && md5sum --quiet -c MD5SUMS)
+	printf y | dd of="$T/images/test/disk.img" conv=notrunc bs=1 seek=5000 status=none
+	expect_status 1 labctl image verify test
+	output_has '^test: damaged' 'disk.img: changed' 'not what it was'
+	run labctl image verify --json test
+	[ "$status" = 1 ]
+	rm "$T/images/test/disk.img"
+	expect_status 1 labctl image verify test
+	output_has 'disk.img: missing'
+	# Files that nothing is known of are told, and are no fault.
+	echo >"$T/images/bare/disk.img"
+	rm -f "$T/images/bare/MD5SUMS"
+	expect_status 0 labctl image verify bare
+	output_has 'unrecorded'
+	expect_status 1 labctl image verify nothing
+}
+
+@test "an import that is killed is seen by nobody, and swept up later" {
+	make_disk
+	truncate -s 2G "$T/big.img"
+	local store=$T/images/.store pid
+	appliance "$T/test.gns3a"
+	labctl image import --definition-only --name whole "$T/test.gns3a"
+	timeout 100 "$LABCTL" image add big --disk "$T/big.img" </dev/null >/dev/null 2>&1 3>&- &
+	pid=$!
+	wait_until 20 eval 'ls -d "$store"/.import-*/.copy-*'
+	kill -9 $(pgrep -P $pid) 2>/dev/null || true
+	kill -9 $pid 2>/dev/null || true
+	wait $pid || true
+	ls -d "$store"/.import-*
+	[ ! -e "$T/images/big" ]
+	labctl image list --json | jq -e '[.images[] | select(.state != "not built") | .name] == ["whole"]'
+	# Young ones are left alone: their process may be about to lock them.
+	labctl image import --definition-only --name second "$T/test.gns3a"
+	ls -d "$store"/.import-*
+	touch -d '1 hour ago' "$store"/.import-*
+	# One that was killed between getting its folder and its name, and one between the name and the mark.
+	cp -r "$(readlink -f "$T/images/second")" "$store/lost-0123456789abcdef"
+	touch -d '1 hour ago' "$store/lost-0123456789abcdef/.leaving" "$(readlink -f "$T/images/second")/.leaving"
+	labctl image import --definition-only --name third "$T/test.gns3a"
+	[ -z "$(find "$store" -name '.import-*')" ]
+	[ ! -e "$store/lost-0123456789abcdef" ]
+	labctl image show second --json | jq -e '.name == "second"'
+	[ ! -e "$T/images/second/.leaving" ]
+}
+
+@test "remove: refused with lab and node while one runs or keeps a disk on top of it" {
+	[ -e /var/lib/labctl/images/hello/hello.img ] || skip "image hello is not built in /var/lib/labctl/images"
+	cp /var/lib/labctl/images/hello/hello.img "$T/boot.img"
+	labctl image add boot --disk "$T/boot.img"
+	printf 'lab: l\nnodes: {a: {image: boot, memory: 32M}}\n' >"$T/lab.yaml"
+	labctl topology up "$T/lab.yaml"
+	labctl image list --json | jq -e '.images[] | select(.name == "boot") |
+		.used_by[0].lab == "l" and .used_by[0].node == "a" and .bytes > 0'
+	labctl image list | grep -Eq '^boot +ok .* l '
+	expect_status 1 labctl image remove boot
+	output_has "in use by node 'a' of lab 'l'" 'topology down l'
+	expect_status 1 labctl image add boot --replace --disk "$T/boot.img"
+	labctl topology down
+	labctl image show boot --json | jq -e '.used_by == [{lab: "l", node: "a", state: "kept",
+		disk_bytes: .used_by[0].disk_bytes}] and .used_by[0].disk_bytes > 0'
+	expect_status 1 labctl image remove boot
+	output_has "node 'a' of lab 'l', which is down" 'topology wipe l'
+	labctl topology wipe l
+	labctl image remove boot
+	[ ! -e "$T/images/boot" ]
+	[ -z "$(find "$T/images/.store" -mindepth 1 -maxdepth 1 -type d)" ]
+}

@@ -8,11 +8,15 @@
 #include <string.h>
 
 #include "appliance/appliance.h"
+#include "appliance/sums.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/paths.h"
+#include "base/strbuf.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "labctl/image_use.h"
+#include "labctl/lab.h"
 #include "labctl/labctl.h"
 #include "labctl/output.h"
 
@@ -126,12 +130,53 @@ static void list_recipes(json_t *images)
 }
 
 /**
+ * add_usage() - Say how large an image is and who needs it
+ * @image:	Its document
+ * @name:	Its name
+ * @dir:	Its folder
+ * @uses:	All uses of images
+ */
+static void add_usage(json_t *image, const char *name, const char *dir, const json_t *uses)
+{
+    uint64_t bytes, allocated;
+
+    image_disk_usage(dir, &bytes, &allocated);
+    (void)json_object_set_new(image, "bytes", json_integer((json_int_t)bytes));
+    (void)json_object_set_new(image, "disk_bytes", json_integer((json_int_t)allocated));
+    (void)json_object_set_new(image, "used_by", image_uses_of(uses, name, dir));
+}
+
+/**
+ * labs_of() - The labs that need an image, each once
+ * @image:	Its document
+ *
+ * Return: new text, or NULL if none does
+ */
+static char *labs_of(const json_t *image)
+{
+    struct strbuf labs = STRBUF_INIT;
+    const json_t *users = json_object_get(image, "used_by"), *use;
+    const char *last = "";
+    size_t i;
+
+    json_array_foreach (users, i, use) {
+        const char *lab = json_string_value(json_object_get(use, "lab"));
+
+        if (strcmp(lab, last) != 0)
+            strbuf_printf(&labs, "%s%s", labs.size ? ", " : "", lab);
+        last = lab;
+    }
+    return labs.data;
+}
+
+/**
  * list_images() - Every image, with those that could be built
  * @library:	Library
+ * @uses:	Who needs images
  *
  * Return: array
  */
-static json_t *list_images(struct image_library *library)
+static json_t *list_images(struct image_library *library, const json_t *uses)
 {
     json_t *images = json_array();
 
@@ -145,6 +190,7 @@ static json_t *list_images(struct image_library *library)
 
             image = image_json(appliance);
             (void)json_object_set_new(image, "state", json_string(whole ? "ok" : "incomplete"));
+            add_usage(image, *name, appliance->dir, uses);
         } else {
             _cleanup_free_ char *why =
                 text_escape(error_message(&err), strlen(error_message(&err)));
@@ -157,25 +203,46 @@ static json_t *list_images(struct image_library *library)
     return images;
 }
 
+/**
+ * add_size_and_labs() - Two cells of the list
+ * @table:	Table
+ * @image:	Document of the image
+ */
+static void add_size_and_labs(struct table *table, const json_t *image)
+{
+    const json_t *bytes = json_object_get(image, "disk_bytes");
+    _cleanup_free_ char *labs = labs_of(image);
+
+    if (bytes)
+        table_addf(table, "%" JSON_INTEGER_FORMAT "M",
+                   (json_integer_value(bytes) + (1 << 19)) >> 20);
+    else
+        table_add(table, NULL);
+    table_add(table, labs);
+}
+
 static int run_list(struct invocation *invocation, struct error *err)
 {
     struct image_library *library = NULL;
-    struct table table = {.columns = 5};
+    struct table table = {.columns = 7};
+    _cleanup_json_ json_t *uses = NULL;
     json_t *images, *image;
     size_t i;
     int r = image_library_open(&library, err);
 
     if (r < 0)
         return r;
-    images = list_images(library);
+    /* A lab that cannot be asked does not keep anybody from seeing the list. */
+    (void)image_uses_read(false, &uses, NULL);
+    images = list_images(library, uses);
     image_library_free(library);
     if (invocation->json) {
         print_json(json_pack("{s:o}", "images", images));
         return 0;
     }
     for (size_t head = 0; head < table.columns; head++)
-        table_add(&table,
-                  (const char *const[]){"IMAGE", "STATE", "ARCH", "MEMORY", "DESCRIPTION"}[head]);
+        table_add(&table, (const char *const[]){"IMAGE", "STATE", "ARCH", "MEMORY", "SIZE",
+                                                "USED BY", "DESCRIPTION"}[head]);
     json_array_foreach (images, i, image) {
         bool built = json_object_get(image, "arch") != NULL;
         const char *name = json_text(image, "name");
@@ -188,6 +255,7 @@ static int run_list(struct invocation *invocation, struct error *err)
                        json_integer_value(json_object_get(image, "memory_mb")));
         else
             table_add(&table, NULL);
+        add_size_and_labs(&table, image);
         if (built || json_object_get(image, "error"))
             table_add(&table, json_text(image, built ? "description" : "error"));
         else
@@ -201,14 +269,17 @@ static int run_list(struct invocation *invocation, struct error *err)
 /**
  * print_image() - An image for people
  * @appliance:	Its definition
+ * @image:	Its document
  */
-static void print_image(const struct appliance *appliance)
+static void print_image(const struct appliance *appliance, const json_t *image)
 {
     struct table table = {.columns = 2};
     _cleanup_free_ char *memory = units_format_size(appliance->memory_bytes);
     _cleanup_free_ char *least = units_format_size(appliance->memory_least);
     _cleanup_free_ char *timeout = units_format_duration(appliance->ready_timeout_ns);
     _cleanup_free_ char *first = appliance_port_name(appliance, 0);
+    json_t *use;
+    size_t i;
 
     table_add(&table, "IMAGE");
     table_add(&table, appliance->name);
@@ -233,21 +304,28 @@ static void print_image(const struct appliance *appliance)
         table_add(&table, "it runs");
     table_add(&table, "commands");
     table_add(&table, appliance->exec_prompt ? "labctl node exec works" : "no prompt rule");
-    for (size_t i = 0; i < appliance->disk_count; i++) {
+    for (i = 0; i < appliance->disk_count; i++) {
         table_add(&table, "disk");
         table_addf(&table, "%s (%s, %s)",
                    appliance->disks[i].file ? appliance->disks[i].file : "empty",
                    appliance_disk_bus_word(appliance->disks[i].bus),
                    appliance_disk_mode_word(appliance->disks[i].mode));
     }
-    for (size_t i = 0; i < appliance->file_count; i++) {
+    for (i = 0; i < appliance->file_count; i++) {
         if (!appliance->files[i].missing)
             continue;
         table_add(&table, "missing");
         table_add(&table, appliance->files[i].name);
     }
     table_add(&table, "folder");
-    table_add(&table, appliance->dir);
+    table_addf(&table, "%s (%" JSON_INTEGER_FORMAT "M)", appliance->dir,
+               json_integer_value(json_object_get(image, "disk_bytes")) >> 20);
+    json_array_foreach (json_object_get(image, "used_by"), i, use) {
+        table_add(&table, "used by");
+        table_addf(&table, "%s of lab %s (%s), its disks take %" JSON_INTEGER_FORMAT "K",
+                   json_text(use, "node"), json_text(use, "lab"), json_text(use, "state"),
+                   json_integer_value(json_object_get(use, "disk_bytes")) >> 10);
+    }
     table_print(&table, -1);
 }
 
@@ -255,16 +333,22 @@ static int run_show(struct invocation *invocation, struct error *err)
 {
     struct image_library *library = NULL;
     const struct appliance *appliance = NULL;
+    _cleanup_json_ json_t *uses = NULL, *image = NULL;
     int r = image_library_open(&library, err);
 
     if (r == 0)
         r = image_library_get(library, invocation->words[0], &appliance, err);
     if (r == -ENOENT && err)
         err->kind = ERROR_KIND_FAILED; /* the command line is right, the image just is not there */
+    if (r == 0) {
+        (void)image_uses_read(false, &uses, NULL);
+        image = image_json(appliance);
+        add_usage(image, appliance->name, appliance->dir, uses);
+    }
     if (r == 0 && invocation->json)
-        print_json(image_json(appliance));
+        print_json(json_incref(image));
     else if (r == 0)
-        print_image(appliance);
+        print_image(appliance, image);
     image_library_free(library);
     return r;
 }

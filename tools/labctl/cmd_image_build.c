@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /* image build and image remove. Building is done by the recipes' own script, which says what it
- * does on standard error. A built image is a symlink to a folder in .store: removing takes the link
- * first, so that nobody meets half an image, and refuses while a running lab has nodes of it. */
+ * does on standard error. Removing is refused while a lab needs the image. */
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "appliance/appliance.h"
+#include "appliance/store.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/paths.h"
 #include "base/spawn.h"
 #include "base/text.h"
-#include "labctl/lab.h"
+#include "labctl/image_use.h"
 #include "labctl/labctl.h"
 #include "labctl/output.h"
 
@@ -91,29 +88,6 @@ static int run_build(struct invocation *invocation, struct error *err)
     return r <= ERROR_KIND_INPUT ? r : ERROR_KIND_FAILED;
 }
 
-int image_in_use(const char *name, struct error *err)
-{
-    _cleanup_lab_list_ struct lab_list list = {0};
-    int r = lab_list_read(&list, err);
-
-    for (size_t i = 0; r == 0 && i < list.count; i++) {
-        struct invocation asked = {.lab = list.items[i].name};
-        json_t *status = NULL, *node;
-        size_t at;
-
-        if (lab_status(&asked, NULL, &status, err) < 0)
-            return -EBUSY;
-        json_array_foreach (json_object_get(status, "nodes"), at, node)
-            if (r == 0 && strcmp(json_text(node, "image"), name) == 0) {
-                r = error_set(err, EBUSY, "image '%s' is in use by lab '%s'", name,
-                              list.items[i].name);
-                error_hint(err, "take it down first: labctl topology down %s", list.items[i].name);
-            }
-        json_decref(status);
-    }
-    return r;
-}
-
 /**
  * remove_one() - Remove one image
  * @name:	Image
@@ -123,34 +97,12 @@ int image_in_use(const char *name, struct error *err)
  */
 static int remove_one(const char *name, struct error *err)
 {
-    _cleanup_free_ char *root = NULL, *path = NULL, *real = NULL;
-    char target[PATH_MAX];
-    struct stat st;
-    ssize_t size;
     int r;
 
     if (!text_is_name(name))
         return error_input(err, "'%s' cannot be the name of an image", name);
-    root = paths_images_root(err);
-    if (!root)
-        return -ENOENT;
-    path = path_join(root, name);
-    if (lstat(path, &st) < 0)
-        return error_set(err, ENOENT, "there is no image '%s' in %s", name, root);
     r = image_in_use(name, err);
-    if (r < 0)
-        return r;
-    if (!S_ISLNK(st.st_mode))
-        return dir_remove_tree(path, err);
-    size = readlink(path, target, sizeof(target) - 1);
-    if (size < 0 || unlink(path) < 0)
-        return error_errno(err, errno, "%s", path);
-    target[size] = 0;
-    /* Only what the build made is ours to remove, not a folder that somebody linked to. */
-    if (strncmp(target, ".store/", 7) != 0 || !text_is_name(target + 7))
-        return 0;
-    real = path_join(root, target);
-    return dir_remove_tree(real, err);
+    return r < 0 ? r : image_remove(name, err);
 }
 
 static int run_remove(struct invocation *invocation, struct error *err)
@@ -190,6 +142,7 @@ const struct command cmd_image_remove = {
     .name = "remove",
     .arguments = "IMAGE…",
     .summary = "Remove images",
+    .details = "Refused while a lab has nodes of the image, or keeps disks on top of it.",
     .words_least = 1,
     .words_most = WORDS_ANY,
     .words = WORD_IMAGE,

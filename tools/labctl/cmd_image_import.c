@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/paths.h"
 #include "base/text.h"
+#include "labctl/image_use.h"
 #include "labctl/labctl.h"
 #include "labctl/output.h"
 

@@ -50,6 +50,7 @@ const struct command *const commands[] = {
     &cmd_image_build,
     &cmd_image_add,
     &cmd_image_import,
+    &cmd_image_verify,
     &cmd_image_remove,
     &cmd_version,
     &cmd_help,

@@ -90,11 +90,9 @@ extern const struct command cmd_capture_start, cmd_capture_stop, cmd_capture_lis
 extern const struct command cmd_capture_stream, cmd_capture_note, cmd_capture_save;
 extern const struct command cmd_capture_watch, cmd_capture_talk, cmd_extcap;
 extern const struct command cmd_image_list, cmd_image_show, cmd_image_build, cmd_image_add;
-extern const struct command cmd_image_import, cmd_image_remove;
+extern const struct command cmd_image_import, cmd_image_remove, cmd_image_verify;
 extern const struct command cmd_version, cmd_help, cmd_completion, cmd_complete;
 
-/* image_in_use() - Refuse to remove or replace what a running lab needs. Return: 0 or -EBUSY */
-int image_in_use(const char *name, struct error *err);
 
 /* capture_stream_run() - capture stream, and capture start -w -. */
 int capture_stream_run(struct invocation *invocation, struct error *err);
