@@ -101,6 +101,7 @@ struct link_run {
     uint32_t wire_id;                /* by which the wire knows it, 0: not yet */
     bool carried;                    /* its frames go through the wire */
     bool leaving;                    /* is to be led past the wire as soon as nothing waits there */
+    bool wire_replaced; /* the wire died under it; said until it is impaired anew or cleared */
     sd_event_source *flap_timer;
 };
 

@@ -344,6 +344,17 @@ int links_hand_over(struct lab *lab, struct error *err)
 }
 
 /**
+ * note_replaced() - A wire took over from one that died: say so, until the links are set anew
+ * @lab:	Lab
+ */
+static void note_replaced(struct lab *lab)
+{
+    for (size_t i = 0; i < lab->topology->link_count; i++)
+        lab->links[i].wire_replaced |= lab->links[i].carried;
+    lab_event(lab, "wire", NULL, "the wire process died and was replaced");
+}
+
+/**
  * on_wire_gone() - The wire died: another one takes its taps
  * @source:	Its pidfd's event source
  * @fd:		Unused
@@ -373,7 +384,7 @@ static int on_wire_gone(sd_event_source *source, int fd, uint32_t revents, void 
     else if (links_hand_over(lab, &err) < 0)
         give_up_wire(lab, error_message(&err));
     else
-        lab_event(lab, "wire", NULL, "the wire process died and was replaced");
+        note_replaced(lab);
     lab_changed(lab);
     return 0;
 }
@@ -522,6 +533,7 @@ int link_impair(struct lab *lab, size_t link, const struct impairment impairment
         run->impairment[end] = copy;
     }
     run->leaving = run->carried && !wanted;
+    run->wire_replaced = false;
     if (run->leaving)
         leave_soon(lab);
     free(lab->wire_fault);
@@ -662,7 +674,7 @@ static int set_anew(struct lab *lab, struct error *err)
 void links_adopt(struct lab *lab)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
-    bool any = false, leaving = false;
+    bool any = false, leaving = false, connected = lab->wire != NULL;
     int r = 0;
 
     for (size_t i = 0; i < lab->topology->link_count; i++) {
@@ -675,6 +687,8 @@ void links_adopt(struct lab *lab)
         r = links_hand_over(lab, &err);
     if (r < 0)
         give_up_wire(lab, error_message(&err));
+    else if (any && !connected && lab->wire)
+        note_replaced(lab);
     if (leaving)
         leave_soon(lab);
     links_flap(lab);

@@ -138,7 +138,61 @@ static const char *link_reason(const struct lab *lab, size_t index, bool runs)
                                             : "dark one way, carrier stays";
     if (run->leaving)
         return "frames still wait in the wire";
-    return !run->carried && lab->wire_fault ? lab->wire_fault : NULL;
+    if (run->wire_replaced)
+        return "the wire process died and was replaced: what waited in it is lost";
+    if (!run->carried && lab->wire_fault)
+        return lab->wire_fault;
+    return lab->fabric ? NULL : "the fabric process is gone: the link works, but cannot be changed";
+}
+
+/**
+ * dropped_at() - What the kernel counted of the tap at an end, or of the wire's tap there
+ * @lab:	Lab
+ * @counts:	Counters
+ * @end:	Endpoint
+ * @kind:	First letter of the interface's name: 't', or 'w' for the wire's
+ *
+ * Return: frames that were dropped, because who was to read them did not in time
+ */
+static json_int_t dropped_at(const struct lab *lab, const struct fabric_counts *counts,
+                             const struct endpoint *end, char kind)
+{
+    const struct fabric_plan *plan = lab->plan;
+    const struct fabric_count *count;
+    char ifname[IFNAMSIZ];
+
+    memcpy(ifname, plan->taps[plan->first_tap[end->node] + end->nic].ifname, IFNAMSIZ);
+    ifname[0] = kind;
+    count = fabric_counts_find(counts, ifname);
+    return count ? (json_int_t)count->dropped : 0;
+}
+
+/**
+ * add_drops() - Say how many frames the ends of a link, LAN or uplink have missed
+ * @lab:	Lab
+ * @counts:	Counters; empty: they could not be read
+ * @link:	As in the status document; "drops" is added
+ * @ends:	Its ends
+ * @count:	How many
+ */
+static void add_drops(const struct lab *lab, const struct fabric_counts *counts, json_t *link,
+                      const struct endpoint *ends, size_t count)
+{
+    json_t *drops = json_object(), *wire = json_object_get(link, "wire");
+
+    for (size_t i = 0; i < count && counts->count > 0; i++) {
+        json_t *label = end_label(lab, &ends[i]);
+
+        (void)json_object_set_new(drops, json_string_value(label),
+                                  json_integer(dropped_at(lab, counts, &ends[i], 't')));
+        json_decref(label);
+    }
+    (void)json_object_set_new(link, "drops", counts->count > 0 ? drops : json_null());
+    if (counts->count == 0)
+        json_decref(drops);
+    for (size_t i = 0; i < 2 && json_is_object(wire); i++)
+        (void)json_object_set_new(json_object_get(wire, i ? "b_to_a" : "a_to_b"), "overrun",
+                                  json_integer(dropped_at(lab, counts, &ends[i], 'w')));
 }
 
 json_t *status_link(const struct lab *lab, size_t index)
@@ -172,12 +226,49 @@ static json_t *status_lan(const struct lab *lab, const struct lan *lan)
     for (size_t i = 0; i < lan->end_count; i++)
         (void)json_array_append_new(ends, end_label(lab, &lan->ends[i]));
     return json_pack("{s:s, s:s, s:o, s:s, s:n, s:n}", "name", lan->name, "kind", "lan", "ends",
-                     ends, "state", lab->fabric ? "up" : "down", "reason", "impairment");
+                     ends, "state", lab->state == LAB_STOPPING ? "down" : "up", "reason",
+                     "impairment");
+}
+
+/**
+ * status_links() - Links, LANs and uplinks
+ * @lab:	Lab
+ *
+ * Return: new reference
+ */
+static json_t *status_links(const struct lab *lab)
+{
+    const struct topology *topology = lab->topology;
+    struct fabric_counts counts = {0};
+    json_t *links = json_array();
+
+    if (lab->fabric)
+        (void)fabric_counts_read(lab->fabric, &counts, NULL);
+    for (size_t i = 0; i < topology->link_count; i++) {
+        json_t *link = status_link(lab, i);
+
+        add_drops(lab, &counts, link, topology->links[i].ends, 2);
+        (void)json_array_append_new(links, link);
+    }
+    for (size_t i = 0; i < topology->lan_count; i++) {
+        json_t *lan = status_lan(lab, &topology->lans[i]);
+
+        add_drops(lab, &counts, lan, topology->lans[i].ends, topology->lans[i].end_count);
+        (void)json_array_append_new(links, lan);
+    }
+    for (size_t i = 0; i < topology->uplink_count; i++) {
+        json_t *uplink = status_uplink(lab, i);
+
+        add_drops(lab, &counts, uplink, topology->uplinks[i].ends, topology->uplinks[i].end_count);
+        (void)json_array_append_new(links, uplink);
+    }
+    fabric_counts_done(&counts);
+    return links;
 }
 
 json_t *status_document(const struct lab *lab)
 {
-    json_t *nodes = json_array(), *links = json_array(), *captures = json_array();
+    json_t *nodes = json_array(), *links = status_links(lab), *captures = json_array();
     uint64_t memory = 0;
     enum accel accel = ACCEL_TCG;
     const char *reason = NULL;
@@ -186,12 +277,6 @@ json_t *status_document(const struct lab *lab)
         (void)json_array_append_new(nodes, status_node(lab->nodes[i]));
         memory += (uint64_t)node_memory_mb(lab->nodes[i]);
     }
-    for (size_t i = 0; i < lab->topology->link_count; i++)
-        (void)json_array_append_new(links, status_link(lab, i));
-    for (size_t i = 0; i < lab->topology->lan_count; i++)
-        (void)json_array_append_new(links, status_lan(lab, &lab->topology->lans[i]));
-    for (size_t i = 0; i < lab->topology->uplink_count; i++)
-        (void)json_array_append_new(links, status_uplink(lab, i));
     for (size_t i = 0; i < lab->capture_count; i++)
         (void)json_array_append_new(captures, captures_json(lab->captures[i]));
     (void)host_accel(&lab->host, ACCEL_AUTO, NULL, &accel, &reason, NULL);

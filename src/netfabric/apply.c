@@ -37,9 +37,6 @@
 #include "base/alloc.h"
 #include "netfabric/uplink_priv.h"
 
-/* Frames that wait for the wire process while it is busy, or dead and not yet replaced. */
-#define WIRE_QUEUE 8192u
-
 /* One walk over two sorted tables. */
 struct walk {
     const struct table *have, *want;
@@ -111,9 +108,9 @@ static void probe_redirect(struct fabric_state *state)
     if (lo.index < 0 || (forced && *forced && strcmp(forced, "0") != 0))
         return;
     lo.forgive = state->unsure; /* in a namespace that was taken over it is there */
-    kernel_clsact(&state->batch, &lo);
-    state->clsact = batch_flush(&state->batch, NULL) == 0;
-    if (!state->clsact)
+    kernel_ingress(&state->batch, &lo);
+    state->ingress = batch_flush(&state->batch, NULL) == 0;
+    if (!state->ingress)
         return;
     lo.forgive = false;
     kernel_redirect(&state->batch, &lo, lo.index, 1);
@@ -196,6 +193,9 @@ static int make_fresh(struct fabric_state *state, struct table *want, struct err
                 return error_set(err, EBUSY, "uplink %s cannot lead elsewhere while it is in use",
                                  after->ifname);
             after->index = walk.before->index;
+            /* A shorter queue would throw away what waits in it. */
+            if (after->queue < walk.before->queue)
+                after->queue = walk.before->queue;
             after->filter = next_filter(walk.before, after);
         } else if (after->kind == IFACE_UPLINK) {
             r = uplink_make(state, after, err);
@@ -203,7 +203,7 @@ static int make_fresh(struct fabric_state *state, struct table *want, struct err
             if (r < 0)
                 return r;
         } else if (iface_is_port(after)) {
-            after->fd = kernel_tap_open(after->ifname, after->kind == IFACE_TAP, err);
+            after->fd = kernel_tap_open(after->ifname, true, err);
             if (after->fd < 0)
                 return after->altname ? error_prefix(err, "%s", after->altname) : after->fd;
         } else {
@@ -235,7 +235,7 @@ static void detach(struct fabric_state *state, const struct iface *tap, bool uns
     struct kernel_ref ref = ref_of(tap);
 
     ref.forgive = unsure;
-    if (state->clsact && unsure) {
+    if (state->ingress && unsure) {
         kernel_redirect_clear(&state->batch, &ref, 1);
         kernel_redirect_clear(&state->batch, &ref, 2);
     } else if (tap->attach == ATTACH_REDIRECT) {
@@ -278,7 +278,7 @@ static void attach_anew(struct fabric_state *state, const struct table *table,
     lenient.forgive = true;
     if (redirect)
         kernel_redirect(&state->batch, &ref, to->index, KERNEL_FILTERS);
-    for (unsigned priority = 1; state->clsact && priority <= KERNEL_FILTERS; priority++)
+    for (unsigned priority = 1; state->ingress && priority <= KERNEL_FILTERS; priority++)
         if (!redirect || priority < KERNEL_FILTERS)
             kernel_redirect_clear(&state->batch, &lenient, priority);
     if (redirect) {
@@ -338,6 +338,8 @@ static void configure(struct fabric_state *state, const struct table *want)
         if (!walk.before || !same_text(walk.before->altname, walk.after->altname))
             kernel_altname(&state->batch, &ref, walk.after->altname, true);
         ref.forgive = false;
+        if (walk.after->queue > (walk.before ? walk.before->queue : 0))
+            kernel_queue_length(&state->batch, &ref, walk.after->queue);
         if (walk.before && !state->unsure) {
             if (walk.before->mtu != walk.after->mtu)
                 kernel_mtu(&state->batch, &ref, walk.after->mtu);
@@ -353,10 +355,8 @@ static void configure(struct fabric_state *state, const struct table *want)
             lenient.forgive = true;
             if (!walk.before) /* else it would stand still for a moment */
                 kernel_noqueue(&state->batch, &lenient);
-            if (walk.after->kind == IFACE_WIRE)
-                kernel_queue_length(&state->batch, &ref, WIRE_QUEUE);
-            if (state->clsact)
-                kernel_clsact(&state->batch, walk.before ? &lenient : &ref);
+            if (state->ingress)
+                kernel_ingress(&state->batch, walk.before ? &lenient : &ref);
         }
         kernel_up(&state->batch, &ref, walk.after->mtu, state->no_addresses);
     }

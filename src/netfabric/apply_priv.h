@@ -10,7 +10,7 @@ struct fabric_state {
     struct batch batch;
     struct table have; /* what is there */
     bool redirect;     /* cables by redirect, else by two-port bridges */
-    bool clsact;       /* taps have a place for filters */
+    bool ingress;      /* taps have a place for filters */
     bool no_addresses; /* IPv6 must be told interface by interface (struct kernel_up) */
     struct batch host; /* netlink of the namespace that was left; only if has_host */
     bool has_host;

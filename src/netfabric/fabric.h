@@ -57,12 +57,33 @@ int fabric_apply(struct fabric *fabric, const struct fabric_plan *plan, struct e
 int fabric_taps(struct fabric *fabric, const struct fabric_plan *plan, size_t node, int *ret_fds,
                 struct error *err);
 
-/* fabric_wire_taps() - Descriptors of a link's two taps of the wire (IFF_TAP|IFF_NO_PI: plain
- * frames, segmented and with their checksums). ret_fds[i] yields what the guest at the link's end i
- * sends, and what is written there reaches that guest. Caller owns; the fabric keeps its own
- * copies, so nothing is lost between a wire process and its successor. */
+/* fabric_wire_taps() - Descriptors of a link's two taps of the wire (IFF_TAP|IFF_NO_PI|
+ * IFF_VNET_HDR; unless TUNSETOFFLOAD says otherwise, frames are segmented and have their
+ * checksums). ret_fds[i] yields what the guest at the link's end i sends, and what is written there
+ * reaches that guest. Caller owns; the fabric keeps its own copies, so nothing is lost between a
+ * wire process and its successor. */
 int fabric_wire_taps(struct fabric *fabric, const struct fabric_plan *plan, size_t link,
                      int ret_fds[static 2], struct error *err);
+
+/* What the kernel has counted of an interface since it was made. */
+struct fabric_count {
+    char ifname[IFNAMSIZ];
+    uint64_t from_guest, to_guest; /* frames (a super-frame is one) */
+    uint64_t dropped;              /* meant for its reader, who did not take them in time */
+};
+
+struct fabric_counts {
+    struct fabric_count *items; /* sorted by name */
+    size_t count;
+};
+
+/* fabric_counts_read() - Counters of all interfaces. */
+int fabric_counts_read(const struct fabric *fabric, struct fabric_counts *ret_counts,
+                       struct error *err);
+/* fabric_counts_find() - By generated name, or NULL. */
+const struct fabric_count *fabric_counts_find(const struct fabric_counts *counts,
+                                              const char *ifname);
+void fabric_counts_done(struct fabric_counts *counts);
 
 /* fabric_spawn() - Run a helper program inside the namespaces (a capture worker, slirp4netns).
  * @argv:	NULL-terminated, argv[0] an absolute path

@@ -3,10 +3,12 @@
 /* Each function builds one message, or one per step where the kernel wants several. What each is
  * for, and which alternatives were found not to do:
  *
- * A cable is `clsact` with one `u32` filter that matches everything and one `mirred` action that
+ * A cable is `ingress` with one `u32` filter that matches everything and one `mirred` action that
  * sends the frame out of the other tap. It works below every protocol, so nothing is kept back:
  * neither reserved addresses, nor PAUSE, nor frames longer than the MTU. The filter is at the
- * ingress of the tap, which is where frames come in that the guest has sent.
+ * ingress of the tap, which is where frames come in that the guest has sent. (`clsact` would do,
+ * but has a place for filters at the other side too, where each frame then looks for them: a
+ * twentieth of all that a frame costs.)
  *
  * A segment is a bridge. A bridge keeps 01:80:C2:00:00:0X to itself unless told otherwise; the mask
  * of a port may name all of them but 01 (PAUSE), the mask of the bridge only some. Therefore the
@@ -291,14 +293,14 @@ void kernel_altname(struct batch *batch, const struct kernel_ref *ref, const cha
     queue(batch, message, ref, add ? "name" : "unname");
 }
 
-void kernel_clsact(struct batch *batch, const struct kernel_ref *ref)
+void kernel_ingress(struct batch *batch, const struct kernel_ref *ref)
 {
     struct nl_msg *message =
-        tc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ref, TC_H_CLSACT, 0);
+        tc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ref, TC_H_INGRESS, 0);
 
-    ((struct tcmsg *)nlmsg_data(nlmsg_hdr(message)))->tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
-    must(nla_put_string(message, TCA_KIND, "clsact"));
-    queue(batch, message, ref, "add clsact to");
+    ((struct tcmsg *)nlmsg_data(nlmsg_hdr(message)))->tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0);
+    must(nla_put_string(message, TCA_KIND, "ingress"));
+    queue(batch, message, ref, "add ingress to");
 }
 
 void kernel_noqueue(struct batch *batch, const struct kernel_ref *ref)
@@ -325,7 +327,7 @@ void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to, 
     const struct tc_mirred redirect = {
         .action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR, .ifindex = (uint32_t)to};
     struct nl_msg *message = tc_message(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, ref,
-                                        TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+                                        TC_H_MAKE(TC_H_INGRESS, TC_H_MIN_INGRESS),
                                         TC_H_MAKE(priority << 16, htons(ETH_P_ALL)));
     struct nlattr *options, *actions, *action, *parameters;
     char selector[sizeof(everything) + sizeof(any)];
@@ -350,7 +352,7 @@ void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to, 
 void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref, unsigned priority)
 {
     struct nl_msg *message =
-        tc_message(RTM_DELTFILTER, 0, ref, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+        tc_message(RTM_DELTFILTER, 0, ref, TC_H_MAKE(TC_H_INGRESS, TC_H_MIN_INGRESS),
                    TC_H_MAKE(priority << 16, htons(ETH_P_ALL)));
 
     must(nla_put_string(message, TCA_KIND, "u32"));

@@ -54,8 +54,8 @@ void kernel_mtu(struct batch *batch, const struct kernel_ref *ref, unsigned mtu)
 /* kernel_altname() - Add or remove an altname. */
 void kernel_altname(struct batch *batch, const struct kernel_ref *ref, const char *altname,
                     bool add);
-/* kernel_clsact() - Give an interface the place where filters hang. */
-void kernel_clsact(struct batch *batch, const struct kernel_ref *ref);
+/* kernel_ingress() - Give an interface the place where filters hang. */
+void kernel_ingress(struct batch *batch, const struct kernel_ref *ref);
 /* kernel_noqueue() - Take the queueing discipline away: a cable has none. */
 void kernel_noqueue(struct batch *batch, const struct kernel_ref *ref);
 /* kernel_queue_length() - How many frames wait in an interface for its reader. */

@@ -7,9 +7,8 @@
 #include "netfabric/plan.h"
 
 enum iface_kind {
-    IFACE_TAP,  /* of a guest */
-    IFACE_WIRE, /* tap of the wire process: without vnet_hdr, so that it sees frames as on a cable
-                 */
+    IFACE_TAP,     /* of a guest */
+    IFACE_WIRE,    /* tap of the wire process */
     IFACE_SEGMENT, /* bridge of a LAN */
     IFACE_PAIR,    /* two-port bridge in a cable's stead */
     IFACE_UPLINK,  /* to the outside of the namespace */
@@ -28,6 +27,7 @@ struct iface {
     enum attach_kind attach;
     char to[IFNAMSIZ]; /* the other tap or the bridge */
     unsigned mtu;
+    unsigned queue;  /* frames that wait in a tap for its reader; 0: the kernel's default, 1000 */
     unsigned filter; /* priority of the redirect's filter: changes with each change of target */
     enum fabric_uplink uplink;
     char *interface, *remote; /* of an uplink, owned, or NULL */

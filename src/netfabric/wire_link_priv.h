@@ -10,9 +10,11 @@
 /* A frame that waits. */
 struct wire_frame {
     uint64_t due_ns;
-    uint64_t order; /* of coming: frames due at one moment leave in it */
+    uint64_t order;  /* of coming: frames due at one moment leave in it */
+    uint64_t bytes;  /* on a cable */
+    uint32_t frames; /* on a cable: more than one for a super-frame */
     uint32_t size;
-    uint8_t data[];
+    uint8_t data[]; /* with the tap's header */
 };
 
 /* Frames sorted by due time: a binary heap. */
@@ -28,6 +30,7 @@ struct wire_direction {
     struct wire_stats stats;
     uint64_t last_ns; /* when the last frame came */
     int from, to;     /* borrowed from the link */
+    bool whole;       /* super-frames come as they are */
 };
 
 struct wire_link {

@@ -150,6 +150,15 @@ void shape_done(struct shape *shape)
     impairment_done(&shape->impairment);
 }
 
+bool shape_is_even(const struct shape *shape)
+{
+    const struct impairment *i = &shape->impairment;
+
+    return !i->loss_ppm && !i->burst_enter_ppm && !i->duplicate_ppm && !i->reorder_ppm &&
+           !i->corrupt_ppm && !i->jitter_ns && !i->rate_bits_per_s && !i->queue_limit_bytes &&
+           !shape->filter.bf_insns;
+}
+
 /**
  * is_spared() - Whether the filter leaves a frame alone
  * @shape:	Direction

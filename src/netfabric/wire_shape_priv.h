@@ -45,6 +45,9 @@ struct shape {
 int shape_set(struct shape *shape, const struct impairment *impairment, unsigned direction,
               struct error *err);
 void shape_done(struct shape *shape);
+/* shape_is_even() - Whether every frame has the same fate, so that frames need not be told apart.
+ */
+bool shape_is_even(const struct shape *shape);
 /* shape_decide() - What becomes of a frame that has come.
  * @waiting:	Bytes that wait in this direction already */
 void shape_decide(struct shape *shape, uint64_t now_ns, const void *frame, size_t size,

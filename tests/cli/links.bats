@@ -68,6 +68,8 @@ lost() {
 	[ "$(sort -n <<<"$output" | head -n 1 | cut -d. -f1)" -lt 75 ]
 	[ "$(link_now wan .impairment.delay)" = 30ms ]
 	[ "$(link_now plain .impairment)" = null ]
+	[ "$(link_now wan '.drops | tojson')" = '{"a:eth0":0,"b:eth0":0}' ]
+	[ "$(link_now wan '.wire.a_to_b.overrun + .wire.a_to_b.queue_dropped')" = 0 ]
 }
 
 @test "the MTU of a cable is what the guests make of it" {
@@ -176,6 +178,9 @@ test_state() {
 	[ "$(on a 'grep -c time= /tmp/pings')" -ge 55 ]
 	[ "$(link_now wan .impairment.delay)" = 5ms ]
 	[ "$(link_now wan .wire.a_to_b.frames)" -ge 1 ]
+	[[ "$(link_now wan .reason)" = *'was replaced'* ]]
+	labctl link set wan delay=4ms
+	[ "$(link_now wan .reason)" = null ]
 }
 
 @test "an engine that is killed leaves impairments, cuts and schedules as they were" {

@@ -464,6 +464,36 @@ static void test_rights_are_few(void **state)
     assert_true(status_of(text, "CapEff:\t") & 1ULL << CAP_NET_RAW); /* captures want it */
 }
 
+/* A guest that does not read: what its queue has no room for is counted. */
+static void test_drops_are_counted(void **state)
+{
+    static const uint8_t to[6] = {0x02, 0, 0, 0, 0, 9};
+    struct lab *lab = *state;
+    struct fabric_counts counts;
+    const struct fabric_count *a, *b;
+    uint8_t frame[64];
+    uint64_t waiting = 0;
+
+    needs_fabric(lab);
+    (void)make_frame(frame, to, 0x0800, sizeof(frame));
+    for (int i = 0; i < 3000; i++)
+        send_frame(lab->taps[0], frame, sizeof(frame));
+    while (receive_frame(lab->taps[1], frame, 0) > 0)
+        waiting++; /* the kernel counts as passed on what was read */
+    assert_int_equal(fabric_counts_read(lab->fabric, &counts, NULL), 0);
+    a = fabric_counts_find(&counts, "t0.0");
+    b = fabric_counts_find(&counts, "t1.0");
+    assert_non_null(a);
+    assert_non_null(b);
+    assert_null(fabric_counts_find(&counts, "t9.9"));
+    assert_true(b->dropped >= 1000);
+    assert_int_equal(a->dropped, 0);
+    assert_int_equal(a->from_guest, 3000);
+    assert_int_equal(b->to_guest, waiting);
+    assert_int_equal(b->dropped + waiting, 3000);
+    fabric_counts_done(&counts);
+}
+
 static void test_random_plans(void **state)
 {
     static const uint8_t to[6] = {0x02, 0, 0, 0, 0, 9};
@@ -533,6 +563,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_another_engine_takes_over, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_spawn_runs_inside, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_rights_are_few, lab_setup, lab_teardown),
+        cmocka_unit_test_setup_teardown(test_drops_are_counted, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_random_plans, lab_setup, lab_teardown),
         cmocka_unit_test_setup_teardown(test_reserved_addresses_by_bridge, bridged_setup,
                                         lab_teardown),

@@ -10,12 +10,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <linux/if_tun.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -434,6 +436,158 @@ static void test_delay_does_not_throttle(void **state)
     assert_int_equal(stats[0].lost + stats[0].queue_dropped, 0);
 }
 
+/* Frames that a sender had all the time for fall due together when the wire or the receiver has to
+ * wait for a processor: the receiver's tap has room for them. */
+static void test_many_due_at_once(void **state)
+{
+    enum { MANY = 6000 };
+    struct lab *lab = *state;
+    struct process_id process;
+    struct wire_stats stats[2] = {{0}};
+
+    needs_fabric(lab);
+    process = wire_process(lab->wire);
+    give_link(lab, &(struct impairment){.delay_ns = 1000});
+    assert_int_equal(kill(process.pid, SIGSTOP), 0);
+    for (uint32_t i = 0; i < MANY; i++)
+        send_number(lab->taps[0], i);
+    assert_int_equal(kill(process.pid, SIGCONT), 0);
+    while (stats[0].sent_frames < MANY) {
+        assert_int_equal(wire_stats(lab->wire, 0, stats, NULL), 0);
+        assert_int_equal(stats[0].queue_dropped, 0);
+    }
+    for (uint32_t i = 0; i < MANY; i++)
+        assert_int_equal(receive_number(lab->taps[1], 5000, NULL), i);
+}
+
+#define TSO_HEAD    54
+#define TSO_PAYLOAD 4000
+#define TSO_SIZE    (VNET_HEADER + TSO_HEAD + TSO_PAYLOAD)
+
+/* A super-frame as a guest with TSO sends it: 4000 bytes, to be taken apart into three frames. */
+static void make_super_frame(uint8_t frame[TSO_SIZE])
+{
+    static const uint8_t header[VNET_HEADER] = {1 /* checksum is to do */,
+                                                1 /* TCP over IPv4 */,
+                                                TSO_HEAD,
+                                                0,
+                                                0xb4,
+                                                0x05 /* 1460 */,
+                                                34,
+                                                0,
+                                                16,
+                                                0};
+    static const uint8_t head[34] = {2,
+                                     0,
+                                     0,
+                                     0,
+                                     0,
+                                     1,
+                                     2,
+                                     0,
+                                     0,
+                                     0,
+                                     0,
+                                     2,
+                                     8,
+                                     0,
+                                     0x45,
+                                     0,
+                                     (40 + TSO_PAYLOAD) >> 8,
+                                     (40 + TSO_PAYLOAD) & 255,
+                                     0,
+                                     1,
+                                     0x40,
+                                     0,
+                                     64,
+                                     6,
+                                     0,
+                                     0,
+                                     10,
+                                     0,
+                                     0,
+                                     1,
+                                     10,
+                                     0,
+                                     0,
+                                     2};
+
+    memset(frame, 0, TSO_SIZE);
+    memcpy(frame, header, sizeof(header));
+    memcpy(frame + VNET_HEADER, head, sizeof(head));
+    frame[VNET_HEADER + 35] = 80;
+    frame[VNET_HEADER + 46] = 5 << 4;
+    frame[VNET_HEADER + 47] = 0x10;
+    for (size_t i = 0; i < TSO_PAYLOAD; i++)
+        frame[VNET_HEADER + TSO_HEAD + i] = (uint8_t)(i * 7);
+}
+
+/* take_part() - The next TCP frame from a tap. Return: bytes of its payload */
+static size_t take_part(int tap, uint8_t *frame, size_t room)
+{
+    struct pollfd item = {.fd = tap, .events = POLLIN};
+
+    for (;;) {
+        ssize_t n;
+
+        assert_int_equal(poll(&item, 1, 5000), 1);
+        n = read(tap, frame, room);
+        if (n > VNET_HEADER + TSO_HEAD && frame[VNET_HEADER + 12] == 8)
+            return (size_t)n - VNET_HEADER - TSO_HEAD;
+    }
+}
+
+/* With nothing but a delay a super-frame is carried whole, and counted as what it is on a cable;
+ * where frames are decided about one by one, they are taken apart before. In the midst of changes
+ * no byte is lost. */
+static void test_super_frames(void **state)
+{
+    static uint8_t sent[TSO_SIZE], got[TSO_SIZE + 2000];
+    struct lab *lab = *state;
+    struct wire_stats stats[2];
+
+    needs_fabric(lab);
+    make_super_frame(sent);
+    /* What the guest at the other end can take, as its QEMU would say. */
+    assert_int_equal(ioctl(lab->taps[1], TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4), 0);
+    give_link(lab, &(struct impairment){.delay_ns = MS});
+    assert_int_equal(write(lab->taps[0], sent, sizeof(sent)), sizeof(sent));
+    assert_int_equal(take_part(lab->taps[1], got, sizeof(got)), TSO_PAYLOAD);
+    assert_int_equal(got[1], 1);
+    assert_memory_equal(got + VNET_HEADER + TSO_HEAD, sent + VNET_HEADER + TSO_HEAD, TSO_PAYLOAD);
+    assert_int_equal(wire_stats(lab->wire, 0, stats, NULL), 0);
+    assert_int_equal(stats[0].frames, 3);
+    assert_int_equal(stats[0].bytes, TSO_PAYLOAD + 3 * TSO_HEAD);
+    assert_int_equal(stats[0].sent_bytes, stats[0].bytes);
+
+    /* One that waits in the wire stays whole; those after it do not. */
+    for (int round = 0; round < 20; round++) {
+        const struct impairment one = {.delay_ns = MS, .jitter_ns = round % 2 ? 0 : 100000};
+        const struct impairment both[2] = {one, one};
+        size_t payload = 0, parts = 0;
+
+        assert_int_equal(write(lab->taps[0], sent, sizeof(sent)), sizeof(sent));
+        assert_int_equal(wire_set(lab->wire, 0, NULL, both, NULL), 0);
+        assert_int_equal(write(lab->taps[0], sent, sizeof(sent)), sizeof(sent));
+        while (payload < 2 * TSO_PAYLOAD) {
+            size_t n = take_part(lab->taps[1], got, sizeof(got));
+            size_t at = payload % TSO_PAYLOAD;
+
+            assert_true(at + n <= TSO_PAYLOAD);
+            assert_memory_equal(got + VNET_HEADER + TSO_HEAD, sent + VNET_HEADER + TSO_HEAD + at,
+                                n);
+            assert_true(n == TSO_PAYLOAD ? got[1] == 1 : got[0] == 0 && got[1] == 0);
+            payload += n;
+            parts++;
+        }
+        assert_int_equal(payload, 2 * TSO_PAYLOAD);
+        assert_int_equal(parts, 4);
+    }
+    assert_int_equal(wire_stats(lab->wire, 0, stats, NULL), 0);
+    assert_int_equal(stats[0].frames, 3 + 20 * 6);
+    assert_int_equal(stats[0].queue_frames, 0);
+}
+
 static void test_values_change_while_frames_wait(void **state)
 {
     const struct impairment plain[2] = {0};
@@ -586,6 +740,8 @@ int main(void)
         cmocka_unit_test(test_less_delay_does_not_reorder),
         cmocka_unit_test_setup_teardown(test_delay_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_delay_does_not_throttle, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_due_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_super_frames, setup, teardown),
         cmocka_unit_test_setup_teardown(test_values_change_while_frames_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order_while_delay_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reserved_addresses, setup, teardown),

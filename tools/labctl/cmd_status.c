@@ -90,6 +90,23 @@ static char *impairment_text(json_t *impairment)
     return strbuf_steal(&text);
 }
 
+/**
+ * total_drops() - Frames that the ends of a link missed, or that the wire did
+ * @link:	Link of a status document
+ */
+static json_int_t total_drops(json_t *link)
+{
+    json_int_t total = 0;
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (json_object_get(link, "drops"), key, value)
+        total += json_integer_value(value);
+    json_object_foreach (json_object_get(link, "wire"), key, value)
+        total += json_integer_value(json_object_get(value, "overrun"));
+    return total;
+}
+
 void print_links(json_t *links)
 {
     struct table table = {.columns = 5};
@@ -102,6 +119,10 @@ void print_links(json_t *links)
         _cleanup_free_ char *impairment = impairment_text(json_object_get(link, "impairment"));
         _cleanup_strbuf_ struct strbuf ends = STRBUF_INIT;
         const char *reason = json_text(link, "reason");
+        json_int_t drops = total_drops(link);
+        _cleanup_free_ char *missed =
+            drops ? xasprintf("%" JSON_INTEGER_FORMAT " frames dropped at a full queue", drops)
+                  : xstrdup("");
 
         json_array_foreach (json_object_get(link, "ends"), j, end)
             strbuf_printf(&ends, "%s%s", j ? " " : "", json_string_value(end));
@@ -109,7 +130,8 @@ void print_links(json_t *links)
         table_add(&table, json_text(link, "kind"));
         table_add(&table, json_text(link, "state"));
         table_add(&table, ends.size ? ends.data : "");
-        table_addf(&table, "%s%s%s", impairment, *impairment && *reason ? ", " : "", reason);
+        table_addf(&table, "%s%s%s%s%s", impairment, *impairment && *reason ? ", " : "", reason,
+                   (*impairment || *reason) && *missed ? ", " : "", missed);
     }
     table_print(&table, 2);
 }
