@@ -24,8 +24,7 @@
  * A namespace is taken over when its fabric was killed: state_adopt() finds the interfaces by their
  * names. Taps persist, so those that nobody had open are opened again; those that a guest has come
  * as descriptors, or stay without one until the guest ends. Frames pass all the while, so the anew
- * attaching must not lose one: a third filter stands in while the first two are exchanged, and a
- * port stays on its bridge. */
+ * attaching must not lose one: a filter is changed in place, and a port stays on its bridge. */
 
 #include "netfabric/apply_priv.h"
 
@@ -36,6 +35,13 @@
 
 #include "base/alloc.h"
 #include "netfabric/uplink_priv.h"
+
+/* Frames that wait for the wire process while it is busy, or dead and not yet replaced; and for a
+ * guest: at the end of a delay, what a sender had sent while the wire waited for a processor falls
+ * due at one moment, and may be a TCP window of megabytes. (By default a tap has room for 1000.) A
+ * tap's queue cannot be made longer later: the kernel stops the interface meanwhile, and drops. */
+#define WIRE_QUEUE 8192u
+#define TAP_QUEUE  4096u
 
 /* One walk over two sorted tables. */
 struct walk {
@@ -113,8 +119,8 @@ static void probe_redirect(struct fabric_state *state)
     if (!state->ingress)
         return;
     lo.forgive = false;
-    kernel_redirect(&state->batch, &lo, lo.index, 1);
-    kernel_redirect_clear(&state->batch, &lo, 1);
+    kernel_redirect(&state->batch, &lo, lo.index);
+    kernel_redirect_clear(&state->batch, &lo);
     state->redirect = batch_flush(&state->batch, NULL) == 0;
 }
 
@@ -156,18 +162,6 @@ static bool changes_target(const struct iface *before, const struct iface *after
 }
 
 /**
- * next_filter() - Priority of a kept tap's filter: another one if its target changes
- * @before:	What is
- * @after:	What should be
- */
-static unsigned next_filter(const struct iface *before, const struct iface *after)
-{
-    bool other = changes_target(before, after) && strcmp(before->to, after->to) != 0;
-
-    return other ? 3 - before->filter : before->filter;
-}
-
-/**
  * make_fresh() - Make what is wanted and not there; kept ones hand over what they are
  * @state:	State
  * @want:	Wanted; descriptors and indexes are filled in. Descriptors of kept taps stay in
@@ -193,10 +187,6 @@ static int make_fresh(struct fabric_state *state, struct table *want, struct err
                 return error_set(err, EBUSY, "uplink %s cannot lead elsewhere while it is in use",
                                  after->ifname);
             after->index = walk.before->index;
-            /* A shorter queue would throw away what waits in it. */
-            if (after->queue < walk.before->queue)
-                after->queue = walk.before->queue;
-            after->filter = next_filter(walk.before, after);
         } else if (after->kind == IFACE_UPLINK) {
             r = uplink_make(state, after, err);
 
@@ -235,12 +225,8 @@ static void detach(struct fabric_state *state, const struct iface *tap, bool uns
     struct kernel_ref ref = ref_of(tap);
 
     ref.forgive = unsure;
-    if (state->ingress && unsure) {
-        kernel_redirect_clear(&state->batch, &ref, 1);
-        kernel_redirect_clear(&state->batch, &ref, 2);
-    } else if (tap->attach == ATTACH_REDIRECT) {
-        kernel_redirect_clear(&state->batch, &ref, tap->filter);
-    }
+    if (tap->attach == ATTACH_REDIRECT || (state->ingress && unsure))
+        kernel_redirect_clear(&state->batch, &ref);
     if (unsure || tap->attach == ATTACH_PORT)
         kernel_port_clear(&state->batch, &ref);
 }
@@ -257,7 +243,7 @@ static void attach(struct fabric_state *state, const struct table *table, const 
     struct kernel_ref ref = ref_of(tap);
 
     if (tap->attach == ATTACH_REDIRECT && to)
-        kernel_redirect(&state->batch, &ref, to->index, tap->filter);
+        kernel_redirect(&state->batch, &ref, to->index);
     else if (tap->attach == ATTACH_PORT && to)
         kernel_port(&state->batch, &ref, to->index, to->kind == IFACE_PAIR);
 }
@@ -277,14 +263,9 @@ static void attach_anew(struct fabric_state *state, const struct table *table,
 
     lenient.forgive = true;
     if (redirect)
-        kernel_redirect(&state->batch, &ref, to->index, KERNEL_FILTERS);
-    for (unsigned priority = 1; state->ingress && priority <= KERNEL_FILTERS; priority++)
-        if (!redirect || priority < KERNEL_FILTERS)
-            kernel_redirect_clear(&state->batch, &lenient, priority);
-    if (redirect) {
-        kernel_redirect(&state->batch, &ref, to->index, tap->filter);
-        kernel_redirect_clear(&state->batch, &ref, KERNEL_FILTERS);
-    }
+        kernel_redirect(&state->batch, &ref, to->index);
+    else if (state->ingress)
+        kernel_redirect_clear(&state->batch, &lenient);
     if (tap->attach == ATTACH_PORT && to)
         kernel_port(&state->batch, &ref, to->index, to->kind == IFACE_PAIR);
     else
@@ -338,8 +319,6 @@ static void configure(struct fabric_state *state, const struct table *want)
         if (!walk.before || !same_text(walk.before->altname, walk.after->altname))
             kernel_altname(&state->batch, &ref, walk.after->altname, true);
         ref.forgive = false;
-        if (walk.after->queue > (walk.before ? walk.before->queue : 0))
-            kernel_queue_length(&state->batch, &ref, walk.after->queue);
         if (walk.before && !state->unsure) {
             if (walk.before->mtu != walk.after->mtu)
                 kernel_mtu(&state->batch, &ref, walk.after->mtu);
@@ -353,8 +332,12 @@ static void configure(struct fabric_state *state, const struct table *want)
             struct kernel_ref lenient = ref;
 
             lenient.forgive = true;
-            if (!walk.before) /* else it would stand still for a moment */
+            if (!walk.before) { /* else it would stand still for a moment, and drop what comes */
                 kernel_noqueue(&state->batch, &lenient);
+                if (walk.after->kind != IFACE_UPLINK)
+                    kernel_queue_length(&state->batch, &ref,
+                                        walk.after->kind == IFACE_WIRE ? WIRE_QUEUE : TAP_QUEUE);
+            }
             if (state->ingress)
                 kernel_ingress(&state->batch, walk.before ? &lenient : &ref);
         }
@@ -379,12 +362,6 @@ static void attach_changed(struct fabric_state *state, const struct table *want)
                 attach_anew(state, want, walk.after);
             else
                 attach(state, want, walk.after);
-            if (walk.before && !state->unsure && changes_target(walk.before, walk.after) &&
-                walk.before->filter != walk.after->filter) {
-                struct kernel_ref ref = ref_of(walk.before);
-
-                kernel_redirect_clear(&state->batch, &ref, walk.before->filter);
-            }
         }
 }
 

@@ -10,6 +10,11 @@
  * but has a place for filters at the other side too, where each frame then looks for them: a
  * twentieth of all that a frame costs.)
  *
+ * To lead a cable elsewhere the filter is changed in place: it always has the same handle (the
+ * first key of the first hash table), and the kernel exchanges a key by one pointer. To add a
+ * second filter and remove the first would not do: a frame that is just looking at the first finds
+ * it empty, and the second is behind it only if it was not put before it.
+ *
  * A segment is a bridge. A bridge keeps 01:80:C2:00:00:0X to itself unless told otherwise; the mask
  * of a port may name all of them but 01 (PAUSE), the mask of the bridge only some. Therefore the
  * mask is set port by port.
@@ -35,6 +40,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#define FILTER_PRIORITY         (1u << 16)
+#define FILTER_HANDLE           0x80000800u
 #define GROUP_FWD_ALL_BUT_PAUSE 0xFFFDu
 #define DRAIN_MOST              4096
 #define ADDR_GEN_NONE           1 /* IN6_ADDR_GEN_MODE_NONE, linux/if_link.h */
@@ -320,18 +327,19 @@ void kernel_queue_length(struct batch *batch, const struct kernel_ref *ref, unsi
     queue(batch, message, ref, "set queue of");
 }
 
-void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to, unsigned priority)
+void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to)
 {
     const struct tc_u32_sel everything = {.flags = TC_U32_TERMINAL, .nkeys = 1};
     const struct tc_u32_key any = {0};
     const struct tc_mirred redirect = {
         .action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR, .ifindex = (uint32_t)to};
-    struct nl_msg *message = tc_message(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, ref,
+    struct nl_msg *message = tc_message(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_REPLACE, ref,
                                         TC_H_MAKE(TC_H_INGRESS, TC_H_MIN_INGRESS),
-                                        TC_H_MAKE(priority << 16, htons(ETH_P_ALL)));
+                                        TC_H_MAKE(FILTER_PRIORITY, htons(ETH_P_ALL)));
     struct nlattr *options, *actions, *action, *parameters;
     char selector[sizeof(everything) + sizeof(any)];
 
+    ((struct tcmsg *)nlmsg_data(nlmsg_hdr(message)))->tcm_handle = FILTER_HANDLE;
     memcpy(selector, &everything, sizeof(everything));
     memcpy(selector + sizeof(everything), &any, sizeof(any));
     must(nla_put_string(message, TCA_KIND, "u32"));
@@ -349,11 +357,11 @@ void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to, 
     queue(batch, message, ref, "add redirect to");
 }
 
-void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref, unsigned priority)
+void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref)
 {
     struct nl_msg *message =
         tc_message(RTM_DELTFILTER, 0, ref, TC_H_MAKE(TC_H_INGRESS, TC_H_MIN_INGRESS),
-                   TC_H_MAKE(priority << 16, htons(ETH_P_ALL)));
+                   TC_H_MAKE(FILTER_PRIORITY, htons(ETH_P_ALL)));
 
     must(nla_put_string(message, TCA_KIND, "u32"));
     queue(batch, message, ref, "remove redirect from");

@@ -60,14 +60,11 @@ void kernel_ingress(struct batch *batch, const struct kernel_ref *ref);
 void kernel_noqueue(struct batch *batch, const struct kernel_ref *ref);
 /* kernel_queue_length() - How many frames wait in an interface for its reader. */
 void kernel_queue_length(struct batch *batch, const struct kernel_ref *ref, unsigned frames);
-#define KERNEL_FILTERS 3u /* priorities that filters can have */
-
-/* kernel_redirect() - Every frame that comes from @ref's guest goes out of @to.
- * @priority:	1 or 2, for a moment 3. To change the target without losing a frame, add a filter of
- *the other priority, then remove the first: there is always one that matches. */
-void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to, unsigned priority);
+/* kernel_redirect() - Every frame that comes from @ref's guest goes out of @to, from one frame to
+ * the next: if it went elsewhere before, none is lost by the change. */
+void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to);
 /* kernel_redirect_clear() - No more. */
-void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref, unsigned priority);
+void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref);
 /* kernel_veth_add() - A pair: @ref->name here, @peer in another namespace. */
 void kernel_veth_add(struct batch *batch, const struct kernel_ref *ref, const char *peer,
                      int peer_ns, unsigned mtu);

@@ -14,11 +14,6 @@ static int compare_ifaces(const void *a, const void *b)
     return strcmp(left->ifname, right->ifname);
 }
 
-/* Frames that wait for the wire process while it is busy, or dead and not yet replaced; and for a
- * guest at the end of a delay, where all that a sender had sent while the wire had to wait for a
- * processor falls due at one moment. */
-#define WIRE_QUEUE 8192u
-
 /**
  * attach() - Say what a tap is attached to
  * @tap:	Tap
@@ -97,7 +92,6 @@ static void add_link(struct table *table, const struct fabric_link *link, bool r
     for (unsigned end = 0; link->wire != FABRIC_WIRE_NONE && end < 2; end++) {
         wires[end] = add_named(table, 'w', table->items[taps[end]].ifname, IFACE_WIRE,
                                table->items[taps[end]].mtu);
-        table->items[wires[end]].queue = table->items[taps[end]].queue = WIRE_QUEUE;
         if (active || redirect)
             join(table, taps[end], wires[end], active && !link->dark[end], !link->dark[!end],
                  redirect);
@@ -158,7 +152,7 @@ struct iface *table_add(struct table *table)
 
     array_grow(table->items, table->count, table->capacity);
     item = &table->items[table->count++];
-    *item = (struct iface){.filter = 1, .fd = -1};
+    *item = (struct iface){.fd = -1};
     return item;
 }
 

@@ -27,8 +27,6 @@ struct iface {
     enum attach_kind attach;
     char to[IFNAMSIZ]; /* the other tap or the bridge */
     unsigned mtu;
-    unsigned queue;  /* frames that wait in a tap for its reader; 0: the kernel's default, 1000 */
-    unsigned filter; /* priority of the redirect's filter: changes with each change of target */
     enum fabric_uplink uplink;
     char *interface, *remote; /* of an uplink, owned, or NULL */
     uint32_t vni;

@@ -134,7 +134,7 @@ lost() {
 		labctl link set plain delay=2ms >/dev/null
 		labctl link clear plain >/dev/null
 	done
-	wait_until 20 node_says a 'tail -n 2 /tmp/pings' ' 0% packet loss'
+	wait_until 60 node_says a 'tail -n 2 /tmp/pings' ' 0% packet loss'
 	wait_until 20 test "$(link_now plain .wire)" = null
 	[ "$(on a 'grep -c DUP /tmp/pings || true')" = 0 ]
 }

@@ -440,7 +440,7 @@ static void test_delay_does_not_throttle(void **state)
  * wait for a processor: the receiver's tap has room for them. */
 static void test_many_due_at_once(void **state)
 {
-    enum { MANY = 6000 };
+    enum { MANY = 4000 };
     struct lab *lab = *state;
     struct process_id process;
     struct wire_stats stats[2] = {{0}};
