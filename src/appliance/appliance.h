@@ -130,7 +130,10 @@ struct appliance {
     size_t fw_cfg_count;
     struct text_list options; /* "-no-hpet", "-device virtio-rng-pci" */
     char *user, *password;    /* what people log in with, or NULL */
-    char *ready;              /* ERE on a console line, NULL: running is ready */
+    char *ready;              /* ERE on a console line that shows that it is up, or NULL */
+    bool ready_prompt;        /* so does the prompt of exec; Enter is pressed for it */
+    char *ready_probe;        /* then a command must succeed; NULL: none */
+    uint64_t ready_quiet_ns;  /* or nothing at all happens for so long; 0: no such rule */
     uint64_t ready_timeout_ns;
     char *exec_prompt, *exec_error, *exec_status; /* NULL: none */
     /* How its configuration is fetched; save_commands empty: it cannot be. */

@@ -186,7 +186,14 @@ static const struct yaml_key nics_keys[] = {
 static const struct yaml_keys nics_map = {"nics", nics_keys, ARRAY_SIZE(nics_keys)};
 
 static const struct yaml_key ready_keys[] = {
-    {.name = "console", .read = definition_read_rule, FIELD(ready)},
+    {.name = "console", .read = definition_read_any_rule, FIELD(ready)},
+    {.name = "prompt", .read = definition_read_flag, FIELD(ready_prompt)},
+    {.name = "probe", .read = yaml_read_text, FIELD(ready_probe)},
+    {.name = "quiet",
+     .read = yaml_read_duration,
+     FIELD(ready_quiet_ns),
+     .least = SECOND_NS,
+     .most = 3600 * SECOND_NS},
     {.name = "timeout",
      .read = yaml_read_duration,
      FIELD(ready_timeout_ns),

@@ -222,6 +222,21 @@ static void finish_save(const struct appliance *appliance, const struct yaml_nod
                         "save: without exec: {prompt: …} the end of a command cannot be told");
 }
 
+/**
+ * finish_ready() - Check what shows that the guest is up
+ * @appliance:	Appliance
+ * @ready:	Its mapping, or NULL
+ * @d:		Gets the faults
+ */
+static void finish_ready(const struct appliance *appliance, const struct yaml_node *ready,
+                         struct diagnostics *d)
+{
+    if (ready && ready->kind == YAML_MAP && !appliance->exec_prompt &&
+        (appliance->ready_prompt || appliance->ready_probe))
+        diagnostics_add(d, ready->at, "ready: '%s' needs exec: {prompt: …}",
+                        appliance->ready_prompt ? "prompt" : "probe");
+}
+
 void definition_finish(struct appliance *appliance, const struct yaml_node *root,
                        struct diagnostics *d)
 {
@@ -248,6 +263,7 @@ void definition_finish(struct appliance *appliance, const struct yaml_node *root
     finish_boot(appliance, root, d);
     finish_disks(appliance, yaml_map_get(root, "disks"), d);
     finish_nics(appliance, yaml_map_get(root, "nics"), d);
+    finish_ready(appliance, yaml_map_get(root, "ready"), d);
     finish_save(appliance, yaml_map_get(root, "save"), d);
     definition_finish_seed(appliance, root, d);
     if (appliance->stop_command && !yaml_map_get(yaml_map_get(root, "stop"), "method"))
@@ -328,7 +344,7 @@ void appliance_free(struct appliance *appliance)
         appliance->user,         appliance->password,    appliance->ready,
         appliance->exec_prompt,  appliance->exec_error,  appliance->exec_status,
         appliance->stop_command, appliance->save_from,   appliance->save_to,
-        appliance->seed_label,   appliance->seed_prompt,
+        appliance->seed_label,   appliance->seed_prompt, appliance->ready_probe,
     };
     for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
         free(owned[i]);

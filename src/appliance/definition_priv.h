@@ -32,6 +32,7 @@ YAML_READER(definition_read_steps);       /* struct text_list: steps of a script
 YAML_READER(definition_read_port_format); /* char * */
 YAML_READER(definition_read_port_name);   /* char *: printable */
 YAML_READER(definition_read_rule);        /* char *: a regular expression */
+YAML_READER(definition_read_any_rule);    /* char *: a rule, or several as one */
 YAML_READER(definition_read_rules);       /* struct text_list: one or several of them */
 YAML_READER(definition_read_commands);    /* struct text_list: one or several lines to type */
 YAML_READER(definition_read_md5);         /* char *: 32 hexadecimal digits */

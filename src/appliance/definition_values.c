@@ -15,6 +15,7 @@
 #include "appliance/definition_priv.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/strbuf.h"
 #include "base/text.h"
 
 enum { LIST_MAX = 64, PORT_NAME_MAX = 64, COMMAND_MAX = 1000 };
@@ -513,6 +514,43 @@ static void read_one_or_more(struct yaml_reader *reader, const struct yaml_key *
 YAML_READER(definition_read_rules)
 {
     read_one_or_more(reader, key, target, value, rule_check);
+}
+
+/**
+ * definition_read_any_rule() - Read a rule, or several of which one has to match
+ * @reader:	Reader
+ * @key:	Key
+ * @target:	What holds a char * at the key's offset
+ * @value:	Value
+ */
+YAML_READER(definition_read_any_rule)
+{
+    char **rule = (char **)((char *)target + key->offset);
+    _cleanup_strbuf_ struct strbuf all = STRBUF_INIT;
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct text_list list = {.items = NULL};
+    struct yaml_key lines = *key;
+
+    if (value->kind == YAML_SCALAR) {
+        definition_read_rule(reader, key, target, value);
+        return;
+    }
+    lines.offset = 0;
+    definition_read_rules(reader, &lines, &list, value);
+    for (size_t i = 0; i < list.count; i++) {
+        strbuf_printf(&all, "%s(%s)", i ? "|" : "", list.items[i]);
+        free(list.items[i]);
+    }
+    free(list.items);
+    if (!all.size)
+        return;
+    if (rule_check(all.data, &err) < 0) {
+        diagnostics_add(reader->diagnostics, value->at, "%s: all together: %s", key->name,
+                        error_message(&err));
+        return;
+    }
+    free(*rule);
+    *rule = strbuf_steal(&all);
 }
 
 /**

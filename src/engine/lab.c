@@ -248,6 +248,7 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, json_t
     lab->lock_fd = -1;
     lab->next_capture = 1;
     host_probe(&lab->host);
+    boot_times_load(lab);
     lab->boot_slots = lab->host.cores > 2 ? lab->host.cores : 2;
     r = image_library_open(&lab->library, err);
     if (r == 0)
@@ -293,6 +294,7 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, json_t
 void waiter_free(struct waiter *waiter)
 {
     error_done(&waiter->failure);
+    json_decref(waiter->outcomes);
     if (waiter->data && waiter->free_data)
         waiter->free_data(waiter->data);
     free(waiter->nodes);
@@ -328,6 +330,7 @@ void lab_free(struct lab *lab)
     sd_event_source_disable_unref(lab->settle_source);
     fabric_close(lab->fabric);
     fabric_plan_free(lab->plan);
+    json_decref(lab->boot_times);
     image_library_free(lab->library);
     topology_free(lab->topology);
     cleanup_close(&lab->lock_fd);
@@ -442,7 +445,7 @@ static int node_reached(const struct node_run *node, const struct waiter *waiter
  *
  * Return: 1 reached, 0 not yet, -errno out of reach
  */
-static int waiter_reached(const struct lab *lab, const struct waiter *waiter, struct error *err)
+static int waiter_reached(const struct lab *lab, struct waiter *waiter, struct error *err)
 {
     bool all = true;
 
@@ -457,12 +460,21 @@ static int waiter_reached(const struct lab *lab, const struct waiter *waiter, st
         if (!waiter->nodes[i])
             continue;
         r = node_reached(lab->nodes[i], waiter, err);
+        if (r != 0 && waiter->outcomes) {
+            waiter_outcome(waiter, lab->nodes[i], err);
+            error_done(err);
+            continue;
+        }
         if (r < 0)
             return r;
         all &= r > 0;
     }
     if (all)
         return 1;
+    if (waiter->outcomes && waiter->deadline_ns && now_ns() > waiter->deadline_ns) {
+        waiter_time_over(lab, waiter);
+        return 1;
+    }
     if (waiter->deadline_ns && now_ns() > waiter->deadline_ns) {
         error_hint(err,
                    "give it longer with --timeout, or look at what it does with 'labctl node log'");
@@ -529,8 +541,13 @@ static void waiter_answer(struct lab *lab, struct waiter *waiter, struct error *
     }
     if (waiter->call && err->code)
         rpc_fail(waiter->call, err);
-    else if (waiter->call)
-        rpc_reply(waiter->call, status_document(lab));
+    else if (waiter->call) {
+        json_t *answer = status_document(lab);
+
+        if (waiter->outcomes)
+            (void)json_object_set(answer, "results", waiter->outcomes);
+        rpc_reply(waiter->call, answer);
+    }
     waiter_free(waiter);
 }
 

@@ -50,6 +50,14 @@ enum node_state {
 
 struct lab;
 
+/* What is known of a guest that is not ready yet (readiness.c). */
+struct readiness {
+    bool matched, probing, spoken;
+    sd_event_source *tick, *probe_timer;
+    uint64_t looked_ns, quiet_ns, nudged_ns; /* when it was looked at last, quiet since, Enter */
+    uint64_t said, cpu_ns;                   /* then */
+};
+
 /* What lives while a node's QEMU does. */
 struct node_run {
     struct lab *lab;
@@ -84,12 +92,16 @@ struct node_run {
     uint64_t queued_ns, started_ns, booted_ns, ready_ns; /* CLOCK_MONOTONIC; 0: not yet */
     sd_event_source *slot_timer, *ready_timer, *stop_timer;
     unsigned stop_step; /* how hard it has been asked to stop */
+    bool deaf;          /* it was asked to shut down and has not in its time */
 
     regex_t ready_rule, prompt_rule, error_rule;
     regex_t shell_rule;  /* prompt of the further serial ports */
     regex_t typing_rule; /* where the next line of a typed configuration is awaited */
-    bool has_ready, has_prompt, has_error, has_typing;
+    bool has_ready_rule, has_prompt, has_error, has_typing;
     struct typing *typing; /* its configuration is being typed, or NULL */
+    bool has_ready;        /* something shows that it is ready: a rule, a probe, silence */
+    struct readiness readiness;
+    bool rebooted; /* the guest itself began anew: its time says nothing of booting */
 };
 
 /* What is wanted of a link, and how far it is. */
@@ -117,6 +129,7 @@ struct waiter {
     bool up;              /* it is lab.up: success makes the lab RUNNING */
     bool keep;            /* up: leave what there is if it fails */
     struct error failure; /* WAIT_DOWN: what to answer instead of success */
+    json_t *outcomes;     /* not NULL: one node's failure does not end it, each has its outcome */
     /* done() - Answers the call in place of the status document, or hands it to another waiter. */
     void (*done)(struct waiter *waiter, struct error *err);
     void *data; /* for done(), freed by free_data() if it is still there */
@@ -170,6 +183,7 @@ struct lab {
     bool wipe_when_down;
     unsigned boot_slots, boot_slots_used;
     struct host_info host;
+    json_t *boot_times; /* {"IMAGE/ACCEL": [seconds…]} */
     uint64_t up_ns;
     struct waiter *waiters;
     sd_event_source *progress_timer, *settle_source;
@@ -210,6 +224,14 @@ void lab_schedule(struct lab *lab);
 struct waiter *waiter_new(struct lab *lab, struct rpc_call *call, enum waiter_goal goal);
 void waiter_free(struct waiter *waiter);
 void lab_wait(struct lab *lab, struct waiter *waiter);
+/* ---- outcomes.c ---- */
+/* waiter_outcome() - Keep what became of one node, which is then waited for no longer.
+ * @err:	Why it failed; no error: it got there */
+void waiter_outcome(struct waiter *waiter, const struct node_run *node, const struct error *err);
+/* waiter_time_over() - Those that are still on their way have failed. */
+void waiter_time_over(const struct lab *lab, struct waiter *waiter);
+
+/* ---- lab.c, again ---- */
 /* lab_event() - Tell subscribers. */
 void lab_event(struct lab *lab, const char *type, const char *node, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -257,6 +279,25 @@ void node_configured(struct node_run *node, const char *why);
 void node_resume(struct node_run *node, enum node_state state);
 /* node_lost() - Its QEMU has ended, and nobody saw how. */
 void node_lost(struct node_run *node, const char *how);
+
+/* node_became_ready() - What was awaited has been seen. @why: how it is known, or NULL */
+void node_became_ready(struct node_run *node, const char *why);
+
+/* ---- readiness.c ---- */
+int readiness_init(struct node_run *node, struct error *err);
+void readiness_done(struct node_run *node);
+/* readiness_arm() - Wait for what shows that the guest is ready; node_became_ready() is called
+ * then.
+ * @again:	It runs already: it may have been ready before */
+void readiness_arm(struct node_run *node, bool again);
+void readiness_disarm(struct node_run *node);
+
+/* ---- boot_times.c: how long images usually take ---- */
+void boot_times_load(struct lab *lab);
+/* boot_times_add() - A node has become ready in @ns. */
+void boot_times_add(struct lab *lab, const struct node_run *node, uint64_t ns);
+/* boot_times_usual() - How long a node usually takes, in ns; 0: not known. */
+uint64_t boot_times_usual(const struct node_run *node);
 
 /* ---- node_start.c: from QUEUED to a QEMU process ---- */
 int node_start(struct node_run *node, struct error *err);

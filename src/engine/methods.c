@@ -218,7 +218,7 @@ static void act_on_node(struct node_run *node, enum node_action action, bool for
 /**
  * method_nodes() - node.start, node.stop, node.restart
  * @call:	Call
- * @params:	nodes, all, wait, force
+ * @params:	nodes, all, wait, force, timeout_s
  * @lab:	Lab
  * @action:	Which of them
  */
@@ -227,6 +227,7 @@ static void method_nodes(struct rpc_call *call, json_t *params, struct lab *lab,
 {
     struct error err = ERROR_INIT;
     bool wait = true, force = false;
+    json_int_t timeout_s = 0;
     struct waiter *waiter =
         waiter_new(lab, call, action == ACTION_STOP ? WAIT_STOPPED : WAIT_READY);
     int r = params_nodes(lab, params, waiter, &err);
@@ -235,6 +236,8 @@ static void method_nodes(struct rpc_call *call, json_t *params, struct lab *lab,
         r = rpc_param_bool(params, "wait", false, &wait, &err);
     if (r == 0)
         r = rpc_param_bool(params, "force", false, &force, &err);
+    if (r == 0)
+        r = rpc_param_integer(params, "timeout_s", false, 0, 86400, &timeout_s, &err);
     if (r == 0 && action != ACTION_STOP)
         r = network_ensure(lab, &err);
     if (r < 0) {
@@ -245,9 +248,18 @@ static void method_nodes(struct rpc_call *call, json_t *params, struct lab *lab,
     }
     if (!wait && action != ACTION_STOP)
         waiter->goal = WAIT_STARTED;
+    if (timeout_s)
+        waiter->deadline_ns = now_ns() + (uint64_t)timeout_s * 1000000000;
+    waiter->outcomes = json_array();
     for (size_t i = 0; i < lab->topology->node_count; i++)
         if (waiter->nodes[i])
             act_on_node(lab->nodes[i], action, force);
+    if (!wait && action == ACTION_STOP) {
+        rpc_reply(call, status_document(lab));
+        waiter->call = NULL;
+        waiter_free(waiter);
+        return;
+    }
     lab_wait(lab, waiter);
 }
 
@@ -321,16 +333,22 @@ static void method_wipe(struct rpc_call *call, json_t *params, void *data)
     struct lab *lab = data;
     struct error err = ERROR_INIT;
     struct waiter *waiter = waiter_new(lab, call, WAIT_STOPPED);
+    json_t *results = json_array();
     int r = params_nodes(lab, params, waiter, &err);
 
     if (r == 0)
         r = wipe_nodes(lab, waiter, &err);
+    for (size_t i = 0; r == 0 && i < lab->topology->node_count; i++)
+        if (waiter->nodes[i])
+            (void)json_array_append_new(
+                results, json_pack("{s:s, s:b}", "node", lab->nodes[i]->spec->name, "ok", 1));
     waiter->call = NULL;
     waiter_free(waiter);
     if (r < 0)
         rpc_fail(call, &err);
     else
-        rpc_reply(call, json_object());
+        rpc_reply(call, json_pack("{s:O}", "results", results));
+    json_decref(results);
 }
 
 /**

@@ -19,15 +19,13 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "console/lines.h"
 #include "engine/lab_priv.h"
 
 #define SLOT_HELD_MAX_NS (30ull * 1000000000) /* a guest that idles in its boot holds up nobody */
 #define QUIT_GRACE_NS    (3ull * 1000000000)  /* from QMP quit to SIGKILL */
 /* An appliance's exec rules are those of its first console; the further ones are shells. */
-#define SHELL_PROMPT   "^[^ ]*[#$] $"
-#define READY_LOOK_MAX (1u << 20)
-#define STDERR_QUOTED  400 /* bytes of QEMU's last words in a reason */
+#define SHELL_PROMPT  "^[^ ]*[#$] $"
+#define STDERR_QUOTED 400 /* bytes of QEMU's last words in a reason */
 
 static void node_stop_harder(struct node_run *node);
 
@@ -119,7 +117,7 @@ static int node_init(struct node_run *node, struct lab *lab, const struct node *
     r = image_library_get(lab->library, spec->image, &node->appliance, err);
     if (r < 0)
         return error_prefix(err, "node '%s'", spec->name);
-    r = compile_rule(node, node->appliance->ready, &node->ready_rule, &node->has_ready, err);
+    r = readiness_init(node, err);
     if (r == 0)
         r = compile_rule(node, node->appliance->exec_prompt, &node->prompt_rule, &node->has_prompt,
                          err);
@@ -150,6 +148,7 @@ static void drop_process(struct node_run *node)
 {
     typing_stop(node);
     node->exit_source = sd_event_source_disable_unref(node->exit_source);
+    readiness_disarm(node);
     node->slot_timer = sd_event_source_disable_unref(node->slot_timer);
     node->ready_timer = sd_event_source_disable_unref(node->ready_timer);
     node->stop_timer = sd_event_source_disable_unref(node->stop_timer);
@@ -191,11 +190,10 @@ void node_free(struct node_run *node)
     if (!node)
         return;
     drop_process(node);
+    readiness_done(node);
     consoles_close(node);
     for (unsigned i = 0; i < node->console_count; i++)
         console_free(node->consoles[i]);
-    if (node->has_ready)
-        regfree(&node->ready_rule);
     if (node->has_prompt)
         regfree(&node->prompt_rule);
     if (node->has_error)
@@ -342,12 +340,18 @@ static int on_exit_ready(sd_event_source *source, int fd, uint32_t revents, void
         console_close(node->consoles[i], asked || shutdown ? "stopped" : "QEMU ended");
     drop_process(node);
     node->booted_ns = 0;
-    if (asked)
+    if (asked && node->deaf) {
+        _cleanup_free_ char *limit = units_format_duration(node->appliance->stop_timeout_ns);
+
+        node_set_state(node, NODE_STOPPED, "it did not shut down within %s, so it was ended",
+                       limit);
+    } else if (asked) {
         node_set_state(node, NODE_STOPPED, NULL);
-    else if (shutdown || clean)
+    } else if (shutdown || clean) {
         node_set_state(node, NODE_STOPPED, "the guest powered itself off");
-    else
+    } else {
         node_set_state(node, NODE_CRASHED, "%s", how);
+    }
     carrier_update(node->lab);
     if (node->wants_restart && node->lab->state != LAB_STOPPING)
         node_queue(node, false);
@@ -368,74 +372,51 @@ void node_configured(struct node_run *node, const char *why)
     node_set_state(node, NODE_READY, NULL);
 }
 
-/**
- * on_ready() - The console showed what the appliance's rule waits for
- * @console:	Its first console
- * @data:	Its node
- */
-static void on_ready(struct console *console, void *data)
+void node_became_ready(struct node_run *node, const char *why)
 {
-    struct node_run *node = data;
-
-    (void)console;
     node->ready_timer = sd_event_source_disable_unref(node->ready_timer);
     if (node->state != NODE_BOOTING && node->state != NODE_RUNNING)
         return;
-    if (!typing_due(node)) {
-        node_configured(node, NULL);
+    if (!node->rebooted && !node->timed_out && node->started_ns)
+        boot_times_add(node->lab, node, now_ns() - node->started_ns);
+    if (typing_due(node)) {
+        node_set_state(node, NODE_BOOTING, "its configuration is being typed");
+        typing_start(node);
         return;
     }
-    node_set_state(node, NODE_BOOTING, "its configuration is being typed");
-    typing_start(node);
+    node_configured(node, NULL);
+    if (why)
+        node_set_state(node, NODE_READY, "%s", why);
 }
 
 /**
- * find_rule() - lines_fn: see whether a line is what the rule waits for
- * @line:	Line
- * @size:	Its length
- * @cut:	Unused
- * @data:	Rule; NULL is written when it matched
- */
-static void find_rule(const char *line, size_t size, bool cut, void *data)
-{
-    const regex_t **rule = data;
-    _cleanup_free_ char *text = xstrndup(line, size);
-
-    (void)cut;
-    if (*rule && regexec(*rule, text, 0, NULL, 0) == 0)
-        *rule = NULL;
-}
-
-/**
- * was_ready() - Whether it has become ready while no engine was there to see it
+ * ready_limit() - How long a node may take to be ready
  * @node:	Node
  *
- * Looked for in what its console has said since its QEMU was started; before that an earlier QEMU
- * spoke.
+ * Return: nanoseconds
  */
-static bool was_ready(const struct node_run *node)
+static uint64_t ready_limit(const struct node_run *node)
 {
-    _cleanup_free_ char *path = path_join(node->dir, "console-0.log"), *text = NULL;
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const regex_t *rule = &node->ready_rule;
-    struct lines lines;
-    struct stat st;
-    uint64_t from = node->said;
-    ssize_t n;
+    return node->spec->ready_timeout_ns ? node->spec->ready_timeout_ns
+                                        : node->appliance->ready_timeout_ns;
+}
 
-    if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size <= from)
-        return false;
-    if ((uint64_t)st.st_size - from > READY_LOOK_MAX)
-        from = (uint64_t)st.st_size - READY_LOOK_MAX;
-    text = xmalloc0(READY_LOOK_MAX, 1);
-    n = pread(fd, text, READY_LOOK_MAX, (off_t)from);
-    if (n <= 0)
-        return false;
-    lines_init(&lines);
-    lines_feed(&lines, text, (size_t)n, find_rule, &rule);
-    find_rule(lines_current(&lines), strlen(lines_current(&lines)), false, &rule);
-    lines_done(&lines);
-    return !rule;
+/**
+ * say_late() - Its time to become ready is over
+ * @node:	Node
+ *
+ * The rule stays armed: a late guest still becomes ready.
+ */
+static void say_late(struct node_run *node)
+{
+    _cleanup_free_ char *tail = console_tail(node->consoles[0], 3), *one_line = NULL;
+    _cleanup_free_ char *limit = units_format_duration(ready_limit(node));
+
+    one_line = text_replace(tail, "\n", " | ");
+    node->timed_out = true;
+    node_set_state(node, NODE_RUNNING, "not ready in time (%s%s); its console says: %s", limit,
+                   node->readiness.matched ? ", its probe does not succeed" : "",
+                   one_line[0] ? one_line : "nothing");
 }
 
 /**
@@ -444,21 +425,13 @@ static bool was_ready(const struct node_run *node)
  * @usec:	Unused
  * @data:	Its node
  *
- * The rule stays armed: a late guest still becomes ready.
- *
  * Return: 0
  */
 static int on_ready_timeout(sd_event_source *source, uint64_t usec, void *data)
 {
-    struct node_run *node = data;
-    _cleanup_free_ char *tail = console_tail(node->consoles[0], 3), *one_line = NULL;
-
     (void)source;
     (void)usec;
-    one_line = text_replace(tail, "\n", " | ");
-    node->timed_out = true;
-    node_set_state(node, NODE_RUNNING, "not ready in time; its console says: %s",
-                   one_line[0] ? one_line : "nothing");
+    say_late(data);
     return 0;
 }
 
@@ -490,7 +463,6 @@ static int on_slot_timeout(sd_event_source *source, uint64_t usec, void *data)
 static void on_cont(void *data, json_t *result, struct error *err)
 {
     struct node_run *node = data;
-    const struct appliance *appliance = node->appliance;
 
     (void)result;
     if (node->state != NODE_STARTING)
@@ -505,16 +477,13 @@ static void on_cont(void *data, json_t *result, struct error *err)
     if (!node->has_ready) {
         node_set_state(node, NODE_RUNNING, NULL);
     } else {
-        uint64_t limit = node->spec->ready_timeout_ns ? node->spec->ready_timeout_ns
-                                                      : appliance->ready_timeout_ns;
-
         node_set_state(node, NODE_BOOTING, NULL);
-        set_timer(node, &node->ready_timer, limit, on_ready_timeout);
+        set_timer(node, &node->ready_timer, ready_limit(node), on_ready_timeout);
         if (node->holds_slot)
             set_timer(node, &node->slot_timer, SLOT_HELD_MAX_NS, on_slot_timeout);
         /* The engine before this one may have let it run already. */
-        if (!node->is_child && was_ready(node))
-            on_ready(node->consoles[0], node);
+        if (!node->is_child)
+            readiness_arm(node, true);
     }
     carrier_update(node->lab);
 }
@@ -527,8 +496,8 @@ void node_go(struct node_run *node)
     /* Carrier first: the guest must find its NICs as they are, and the rule must see the first
      * line. */
     carrier_update(node->lab);
-    if (node->has_ready)
-        (void)console_expect(node->consoles[0], &node->ready_rule, on_ready, node);
+    node->rebooted = false;
+    readiness_arm(node, false);
     (void)qmp_execute(node->qmp, "cont", NULL, on_cont, node, NULL);
 }
 
@@ -579,7 +548,8 @@ static void on_qmp_event(void *data, const char *name, json_t *args)
     } else if (strcmp(name, "RESET") == 0 && json_is_true(json_object_get(args, "guest"))) {
         lab_event(node->lab, "node", node->spec->name, "the guest rebooted");
         if (node->has_ready && (node->state == NODE_READY || node->state == NODE_RUNNING)) {
-            (void)console_expect(node->consoles[0], &node->ready_rule, on_ready, node);
+            node->rebooted = true;
+            readiness_arm(node, false);
             node_set_state(node, NODE_BOOTING, "the guest rebooted");
         }
     } else if (strcmp(name, "GUEST_PANICKED") == 0) {
@@ -643,23 +613,10 @@ void node_abandon(struct node_run *node)
     drop_process(node);
 }
 
-/**
- * await_ready() - Wait for the rule, for as long as is left of the node's time
- * @node:	Node whose guest runs
- */
-static void await_ready(struct node_run *node)
-{
-    uint64_t limit = node->spec->ready_timeout_ns ? node->spec->ready_timeout_ns
-                                                  : node->appliance->ready_timeout_ns;
-    uint64_t gone = now_ns() - node->booted_ns;
-
-    (void)console_expect(node->consoles[0], &node->ready_rule, on_ready, node);
-    if (!node->timed_out)
-        set_timer(node, &node->ready_timer, gone < limit ? limit - gone : 0, on_ready_timeout);
-}
-
 void node_resume(struct node_run *node, enum node_state state)
 {
+    uint64_t limit = ready_limit(node), passed = now_ns() - node->booted_ns;
+
     node->state = state;
     if (state == NODE_STOPPED || state == NODE_QUEUED || state == NODE_CRASHED)
         node->state = NODE_RUNNING; /* the state was written too early to know better */
@@ -678,10 +635,9 @@ void node_resume(struct node_run *node, enum node_state state)
         node_configured(node, "the engine ended meanwhile");
         return;
     }
-    if (was_ready(node))
-        on_ready(node->consoles[0], node);
-    else
-        await_ready(node);
+    if (!node->timed_out)
+        set_timer(node, &node->ready_timer, passed < limit ? limit - passed : 0, on_ready_timeout);
+    readiness_arm(node, true);
 }
 
 void node_lost(struct node_run *node, const char *how)
@@ -701,9 +657,12 @@ void node_lost(struct node_run *node, const char *how)
  */
 static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *data)
 {
+    struct node_run *node = data;
+
     (void)source;
     (void)usec;
-    node_stop_harder(data);
+    node->deaf |= node->stop_step == 1;
+    node_stop_harder(node);
     return 0;
 }
 
@@ -772,8 +731,9 @@ void node_stop(struct node_run *node, bool force)
     }
     if (node->state != NODE_STOPPING) {
         node->stop_step = force ? 1 : 0;
-        (void)console_expect(node->consoles[0], NULL, NULL, NULL);
         typing_stop(node);
+        node->deaf = false;
+        readiness_disarm(node);
         node->ready_timer = sd_event_source_disable_unref(node->ready_timer);
         node_set_state(node, NODE_STOPPING, NULL);
     } else if (force && node->stop_step < 2) {

@@ -9,6 +9,8 @@
 #include "base/file.h"
 #include "engine/lab_priv.h"
 
+#define SECOND_NS 1000000000ull
+
 static const char *const lab_state_names[] = {
     [LAB_IDLE] = "starting",
     [LAB_STARTING] = "starting",
@@ -99,6 +101,8 @@ json_t *status_node(const struct node_run *node)
                               json_boolean(node->appliance->save_commands.count > 0));
     (void)json_object_set_new(object, "reason",
                               node->reason ? json_string(node->reason) : json_null());
+    (void)json_object_set_new(
+        object, "usual_s", boot_times_usual(node) ? seconds(boot_times_usual(node)) : json_null());
     (void)json_object_set_new(object, "line", json_string(console_last_line(node->consoles[0])));
     (void)json_object_set_new(object, "ports", ports);
     (void)json_object_set_new(object, "consoles", consoles);
@@ -288,20 +292,47 @@ json_t *status_document(const struct lab *lab)
                      (json_int_t)memory, "nodes", nodes, "links", links, "captures", captures);
 }
 
+/**
+ * time_left() - How long a node is likely to take until it is ready
+ * @node:	Node
+ * @usual:	What it usually takes, 0: not known
+ *
+ * Return: nanoseconds; 0: it is not on its way, or nobody knows
+ */
+static uint64_t time_left(const struct node_run *node, uint64_t usual)
+{
+    uint64_t passed = node->started_ns ? now_ns() - node->started_ns : 0;
+
+    if (node->state != NODE_QUEUED && node->state != NODE_STARTING && node->state != NODE_BOOTING)
+        return 0;
+    if (node->state == NODE_QUEUED || node->timed_out)
+        passed = 0;
+    return passed < usual ? usual - passed : 0;
+}
+
 json_t *status_progress(const struct lab *lab)
 {
     json_t *nodes = json_array();
+    uint64_t left = 0;
     size_t done = 0;
 
     for (size_t i = 0; i < lab->topology->node_count; i++) {
         const struct node_run *node = lab->nodes[i];
 
+        uint64_t usual = boot_times_usual(node), node_left = time_left(node, usual);
+
         done += node->state == NODE_READY || node->state == NODE_RUNNING;
+        left = node_left > left ? node_left : left;
         (void)json_array_append_new(
-            nodes, json_pack("{s:s, s:s, s:o, s:s, s:s?}", "name", node->spec->name, "state",
-                             node_state_name(node->state), "elapsed_s", node_elapsed(node), "line",
+            nodes, json_pack("{s:s, s:s, s:o, s:o, s:s, s:s?}", "name", node->spec->name, "state",
+                             node_state_name(node->state), "elapsed_s", node_elapsed(node),
+                             "usual_s", usual ? seconds(usual) : json_null(), "line",
                              console_last_line(node->consoles[0]), "reason", node->reason));
     }
-    return json_pack("{s:o, s:o}", "nodes", nodes, "text",
-                     json_sprintf("%zu of %zu nodes are ready", done, lab->topology->node_count));
+    return json_pack(
+        "{s:o, s:o, s:o}", "nodes", nodes, "left_s", left ? seconds(left) : json_null(), "text",
+        left >= SECOND_NS
+            ? json_sprintf("%zu of %zu nodes are ready, about %u s to go", done,
+                           lab->topology->node_count, (unsigned)(left / SECOND_NS))
+            : json_sprintf("%zu of %zu nodes are ready", done, lab->topology->node_count));
 }

@@ -105,6 +105,9 @@ static int remote_error(json_t *error, struct error *err)
     json_int_t number = json_integer_value(json_object_get(data, "errno"));
     int r = number > 0 && number < 4096 ? (int)number : EIO;
 
+    /* These two say of rpc_call_wait() that there is no answer yet. */
+    if (r == ETIMEDOUT || r == EINTR)
+        r = EIO;
     if (code == RPC_CODE_NO_METHOD) {
         (void)error_set(err, ENOSYS, "the engine of this lab does not know this command");
         error_hint(err, "it was started by another version of labctl: take the lab down and up");

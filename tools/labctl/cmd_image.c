@@ -298,7 +298,12 @@ static void print_image(const struct appliance *appliance, const json_t *image)
     table_add(&table, "consoles");
     table_addf(&table, "%u", appliance->serials);
     table_add(&table, "ready when");
-    if (appliance->ready)
+    if (appliance->ready_probe)
+        table_addf(&table, "'%s' succeeds on its console, within %s", appliance->ready_probe,
+                   timeout);
+    else if (appliance->ready_prompt)
+        table_addf(&table, "its console has a prompt, within %s", timeout);
+    else if (appliance->ready)
         table_addf(&table, "its console says /%s/, within %s", appliance->ready, timeout);
     else
         table_add(&table, "it runs");

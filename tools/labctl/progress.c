@@ -23,6 +23,7 @@
 struct progress_node {
     char *name, *state, *line, *reason;
     double elapsed;    /* seconds, as told */
+    double usual;      /* how long it usually takes until it is ready, 0: not known */
     double elapsed_at; /* when that was told */
 };
 
@@ -172,6 +173,7 @@ void progress_notification(const char *method, json_t *params, void *data)
         (void)set_text(&node->reason, json_text(item, "reason"));
         node->elapsed = json_number_value(json_object_get(item, "elapsed_s"));
         node->elapsed_at = now_s();
+        node->usual = json_number_value(json_object_get(item, "usual_s"));
         if (changed && !progress->live && !(first && strcmp(node->state, "stopped") == 0))
             print_change(progress, node);
     }
@@ -221,15 +223,21 @@ static void put_node(struct strbuf *out, struct progress *progress,
 {
     double elapsed = node->elapsed + (is_moving(node->state) ? now_s() - node->elapsed_at : 0);
     const char *said = *node->reason ? node->reason : node->line;
-    size_t used = name_width + 2 + 9 + 2 + 7 + 2;
+    bool boots = strcmp(node->state, "booting") == 0 || strcmp(node->state, "starting") == 0;
+    size_t used = name_width + 2 + 9 + 2 + 7 + 2 + 4 + 2;
     _cleanup_free_ char *name = text_fit(node->name, name_width, true);
     _cleanup_free_ char *state = text_fit(node->state, 9, true);
     _cleanup_free_ char *tail = text_fit(said, columns > used + 1 ? columns - used - 1 : 0, false);
     _cleanup_free_ char *time =
         node->elapsed > 0 ? xasprintf("%5.1f s", elapsed) : xstrdup("       ");
+    /* Of what it usually takes; never 100, for that is when it is ready. */
+    _cleanup_free_ char *share =
+        boots && node->usual > 0 && elapsed > 0
+            ? xasprintf("%3.0f%%", elapsed < node->usual ? 99 * elapsed / node->usual : 99.0)
+            : xstrdup("    ");
     _cleanup_free_ char *line =
-        xasprintf("%s  %s%s%s  %s  %s%s%s", name, colour_on(colour_of_state(node->state)), state,
-                  colour_off(), time, colour_on(COLOUR_DIM), tail, colour_off());
+        xasprintf("%s  %s%s%s  %s  %s  %s%s%s", name, colour_on(colour_of_state(node->state)),
+                  state, colour_off(), time, share, colour_on(COLOUR_DIM), tail, colour_off());
 
     if (columns > used)
         put_line(out, progress, line);
