@@ -86,7 +86,7 @@ static __attribute__((noreturn)) void child_main(const struct spawn_options *opt
 {
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigset_t none;
-    int r;
+    int r = 0;
 
     for (int number = 1; number < NSIG; number++)
         (void)sigaction(number, &action, NULL);
@@ -94,9 +94,16 @@ static __attribute__((noreturn)) void child_main(const struct spawn_options *opt
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     if (options->new_session)
         (void)setsid();
-    r = child_fds(options, &status_fd);
-    if (r == 0 && options->dir && chdir(options->dir) < 0)
+    /* Folder first, since another user may not be let into it; descriptors of rules are gone after
+     * child_fds(). */
+    if (options->dir && chdir(options->dir) < 0)
         r = -errno;
+    if (r == 0 && options->confine)
+        r = confine_enter(options->confine);
+    if (r == 0)
+        r = child_fds(options, &status_fd);
+    if (r == 0 && options->confine)
+        r = confine_seal(options->confine);
     if (r == 0) {
         (void)execvp(options->argv[0], (char *const *)(uintptr_t)options->argv);
         r = -errno;

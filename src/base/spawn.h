@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/confine.h"
 #include "base/error.h"
 
 struct spawn_fd {
@@ -18,8 +19,9 @@ struct spawn_options {
     const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH if it has no slash */
     const struct spawn_fd *fds; /* descriptors the child gets; 0, 1, 2 not listed are /dev/null */
     size_t fd_count;
-    const char *dir;  /* working folder, or NULL */
-    bool new_session; /* setsid(): outlives the terminal and its ^C */
+    const char *dir;               /* working folder, or NULL */
+    const struct confine *confine; /* what it may do, NULL: all that the caller may */
+    bool new_session;              /* setsid(): outlives the terminal and its ^C */
 };
 
 /* spawn() - Start a program. An exec failure is reported here (-ENOENT etc.), not as an exit

@@ -59,6 +59,12 @@ bool control_accept(struct control *control)
 
     while (control->listen_fd >= 0 &&
            (fd = accept4(control->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+        uid_t uid = 0;
+
+        if (socket_peer_uid(fd, &uid) < 0 || uid != geteuid()) {
+            (void)close(fd);
+            continue;
+        }
         if (control->client_count == CONTROL_CLIENTS)
             forget(control, 0); /* an engine that died without our noticing, or a leak of its */
         control->clients[control->client_count++] = fd;

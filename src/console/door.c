@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/socket.h"
 #include "console/console_priv.h"
 #include "console/telnet_priv.h"
@@ -94,11 +95,18 @@ static int on_knock(sd_event_source *source, int fd, uint32_t events, void *data
         .mode = CONSOLE_SHARED, .replay_bytes = REPLAY_BYTES, .who = "a socket's client"};
     struct console_door *door = data;
     int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    uid_t uid = 0;
 
     (void)source;
     (void)events;
     if (client < 0)
         return 0;
+    /* The socket's mode keeps others out already; this holds whatever becomes of the mode. */
+    if (!door->port && (socket_peer_uid(client, &uid) < 0 || (uid != geteuid() && uid != 0))) {
+        log_warning("a console's socket: a connection of user %u was refused", uid);
+        (void)close(client);
+        return 0;
+    }
     if (door->port)
         admit_telnet(door, client);
     else

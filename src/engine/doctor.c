@@ -12,6 +12,7 @@
 
 #include "appliance/appliance.h"
 #include "base/alloc.h"
+#include "base/confine.h"
 #include "base/file.h"
 #include "base/paths.h"
 #include "base/socket.h"
@@ -122,6 +123,21 @@ static void check_fabric(json_t *items)
 }
 
 /**
+ * check_isolation() - What keeps a QEMU to its own files
+ * @items:	List
+ */
+static void check_isolation(json_t *items)
+{
+    int abi = confine_abi();
+    _cleanup_free_ char *text =
+        abi ? xasprintf("Landlock version %d: a QEMU opens its own files only", abi)
+            : xstrdup("no Landlock: a QEMU may open what its user may");
+
+    add_item(items, "isolation", false, abi > 0, text,
+             "a kernel from 5.13 on, with landlock among its security modules (lsm=landlock,…)");
+}
+
+/**
  * check_program() - A program that is found in PATH and runs
  * @items:	List
  * @name:	Program
@@ -223,6 +239,7 @@ json_t *doctor_run(void)
 
     check_host(items);
     check_fabric(items);
+    check_isolation(items);
     check_qemu(items, "x86_64", true);
     check_qemu(items, "aarch64", false);
     check_qemu(items, "ppc64", false);

@@ -12,6 +12,7 @@
 
 #include "base/regex.h"
 #include "appliance/appliance.h"
+#include "base/confine.h"
 #include "base/process.h"
 #include "base/strbuf.h"
 #include "console/broker.h"
@@ -308,6 +309,11 @@ int node_console_fifo(struct node_run *node, unsigned serial, struct error *err)
 /* node_append_records() - QEMU is there and its guest not yet: let it append to the records. */
 int node_append_records(struct node_run *node, struct error *err);
 char *node_socket_path(const struct node_run *node, const char *suffix);
+
+/* ---- node_confine.c ---- */
+/* node_confine() - What its QEMU may do. @argv: its command line */
+int node_confine(const struct node_run *node, char **argv, struct confine *ret_confine,
+                 struct error *err);
 
 /* ---- node_disks.c ---- */
 /* node_prepare_disks() - Make what the node's folder lacks: disks, firmware's variables, TPM. */

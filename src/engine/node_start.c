@@ -221,6 +221,7 @@ static int spawn_qemu(struct node_run *node, struct error *err)
     _cleanup_(handover_done) struct handover handover = {0};
     _cleanup_close_ int qmp_fd = -1, pidfd = -1;
     const char *uefi = NULL;
+    struct confine confine;
     char **argv;
     pid_t pid = 0;
     int r;
@@ -243,12 +244,17 @@ static int spawn_qemu(struct node_run *node, struct error *err)
         .run_dir = node->lab->run_dir,
         .uefi_code = uefi,
     });
-    r = spawn(&(struct spawn_options){.argv = (const char *const *)argv,
-                                      .fds = handover.fds,
-                                      .fd_count = handover.count,
-                                      .dir = node->dir,
-                                      .new_session = true},
-              &pid, &pidfd, err);
+    r = node_confine(node, argv, &confine, err);
+    if (r == 0) {
+        r = spawn(&(struct spawn_options){.argv = (const char *const *)argv,
+                                          .fds = handover.fds,
+                                          .fd_count = handover.count,
+                                          .dir = node->dir,
+                                          .confine = &confine,
+                                          .new_session = true},
+                  &pid, &pidfd, err);
+        confine_done(&confine);
+    }
     qemu_argv_free(argv);
     if (r < 0) {
         if (r == -ENOENT)

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+/* What a program that is started may do, for programs that run what nobody here has written. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct confine {
+    int ruleset_fd;   /* Landlock; -1: this kernel has none */
+    int abi;          /* Landlock's; 0: none */
+    bool connects;    /* may connect to sockets */
+    unsigned fds;     /* descriptors that it may have */
+    bool change_user; /* to uid and gid, with @extra as its only other group */
+    uid_t uid;
+    gid_t gid, extra; /* extra: 0 for none */
+};
+
+/* confine_abi() - Which Landlock this kernel has; 0: none. */
+int confine_abi(void);
+
+/* confine_init() - Nothing of the file system is allowed. Fine where the kernel has no Landlock:
+ * then all of it is. @confine is to be freed with confine_done() in any case. */
+int confine_init(struct confine *confine, struct error *err);
+void confine_done(struct confine *confine);
+
+enum confine_access {
+    CONFINE_READ,    /* read, and list folders */
+    CONFINE_EXECUTE, /* read and execute */
+    CONFINE_WRITE,   /* read and write what is there */
+    CONFINE_FOLDER,  /* read, write, make and remove files */
+    CONFINE_SOCKETS, /* make sockets in a folder, and no more */
+};
+
+/* confine_allow() - Allow a file or folder with all below it. What is not there is no error. */
+int confine_allow(struct confine *confine, const char *path, enum confine_access access,
+                  struct error *err);
+
+/* confine_enter() - In the child: no new privileges, another user, Landlock. confine_seal() - then,
+ * as the last before exec: limits and the filter of system calls. Both make nothing but system
+ * calls. Return: 0 or -errno */
+int confine_enter(const struct confine *confine);
+int confine_seal(const struct confine *confine);
