@@ -65,6 +65,8 @@ char **capture_worker_argv(const struct capture_options *options)
         add(&argv, xasprintf("--files=%u", options->files));
     if (options->file_bytes)
         add(&argv, xasprintf("--file-bytes=%" PRIu64, options->file_bytes));
+    if (options->resume)
+        add(&argv, xstrdup("--resume"));
     if (options->keep_ns)
         add(&argv, xasprintf("--keep=%" PRIu64, options->keep_ns));
     if (options->control)

@@ -35,12 +35,14 @@ struct capture_options {
     unsigned files;       /* ring of files: how many descriptors from CAPTURE_FD_FILES on come after
                              CAPTURE_FD_OUTPUT; 0: one file */
     uint64_t file_bytes;  /* the next file is begun when one has so many */
+    bool resume;          /* go on with what is in the files: another worker was killed */
     uint64_t keep_ns;     /* no output: keep so much of the past in memory for "save"; 0: off */
 };
 
 /* Descriptors of the worker: 0 /dev/null; 1 reports, one JSON object a line ({"event":"started"},
  * then {"event":"stats","packets":N,"bytes":N,"dropped":N} at most once a second when changed,
- * {"event":"gone","where":"r1:eth0"} when an interface was removed (the last one ends the capture),
+ * {"event":"gone","where":"r1:eth0"} when an interface was removed (the last one ends the capture,
+ *at once or, with a control socket, if none comes in its place within seconds),
  * {"event":"cut-off"} when the reader did not read,
  * {"event":"ended","failed":false,"why":"…"}); 2 log; 3 the pcapng output. SIGTERM ends it cleanly.
  *
@@ -51,6 +53,11 @@ struct capture_options {
  *	save ID LAST-NS	(keep_ns) write what is kept into the descriptor that comes along, then
  *report filter BPF	{"event":"saved","id":ID,"failed":…,"why":"…","packets":N,"bytes":N, only
  *IFNAME both|sent|received	"from_ns":N}. The further lines are optional.
+ *
+ *	ends ID FROM-NS	what is captured from FROM-NS on. The descriptor that comes along is a file
+ *			of a line each: IFNAME TAB both|sent|received TAB LABEL TAB LINK. 0: these
+ *will come; hear them, but write nothing yet. {"event":"ends","id":ID} when they are heard. keep NS
+ *(keep_ns) keep so much from now on
  *
  * So an engine that died costs a capture nothing, and the next one finds it again. */
 #define CAPTURE_FD_REPORT   1

@@ -36,6 +36,16 @@ struct keep *keep_new(uint64_t span_ns, size_t bytes)
     return keep;
 }
 
+void keep_set_span(struct keep *keep, uint64_t span_ns)
+{
+    keep->span_ns = span_ns;
+}
+
+uint64_t keep_span(const struct keep *keep)
+{
+    return keep->span_ns;
+}
+
 /**
  * drop_first() - Forget the oldest chunk
  * @keep:	Which has one

@@ -17,6 +17,10 @@ struct keep;
 struct keep *keep_new(uint64_t span_ns, size_t bytes);
 void keep_free(struct keep *keep);
 
+/* keep_set_span() - Remember so much from now on. */
+void keep_set_span(struct keep *keep, uint64_t span_ns);
+uint64_t keep_span(const struct keep *keep);
+
 /* keep_reserve() - Room for one block, which keep_commit() keeps. Blocks come in order of time. */
 uint8_t *keep_reserve(struct keep *keep, size_t size);
 void keep_commit(struct keep *keep, size_t size, uint64_t time_ns);

@@ -344,6 +344,23 @@ size_t pcapng_packet_get(const uint8_t *at, struct pcapng_packet *ret_packet)
     return head[1];
 }
 
+uint32_t pcapng_interfaces(const uint8_t *data, size_t size)
+{
+    uint32_t count = 0;
+
+    for (size_t at = 0; at < size;) {
+        uint32_t head[2];
+
+        memcpy(head, data + at, sizeof(head));
+        if (head[0] == BLOCK_SECTION)
+            count = 0;
+        else if (head[0] == BLOCK_INTERFACE)
+            count++;
+        at += head[1];
+    }
+    return count;
+}
+
 size_t pcapng_whole_blocks(const uint8_t *data, size_t size)
 {
     size_t whole = 0;

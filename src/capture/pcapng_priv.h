@@ -71,6 +71,9 @@ void pcapng_packet_put(uint8_t *at, const struct pcapng_packet *packet);
  * Return: bytes of the block */
 size_t pcapng_packet_get(const uint8_t *at, struct pcapng_packet *ret_packet);
 
+/* pcapng_interfaces() - How many interfaces whole blocks describe, in their last section. */
+uint32_t pcapng_interfaces(const uint8_t *data, size_t size);
+
 /* pcapng_whole_blocks() - How much of @size bytes at @data, which begin at a block's start, are
  * whole blocks. */
 size_t pcapng_whole_blocks(const uint8_t *data, size_t size);

@@ -73,6 +73,14 @@ void report_gone(const struct control *control, const char *label)
     send_line(control, &line);
 }
 
+void report_ends(const struct control *control, uint64_t id)
+{
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+
+    strbuf_printf(&line, "{\"event\":\"ends\",\"id\":%" PRIu64 "}", id);
+    send_line(control, &line);
+}
+
 void report_cut_off(const struct control *control)
 {
     _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;

@@ -22,6 +22,8 @@ void report_stats(const struct control *control, uint64_t packets, uint64_t byte
                   uint64_t dropped);
 /* report_gone() - An endpoint's interface does not exist any more. */
 void report_gone(const struct control *control, const char *label);
+/* report_ends() - The rings follow an order of that number ("ends", capture.h). */
+void report_ends(const struct control *control, uint64_t id);
 /* report_cut_off() - The reader did not read: nothing more is captured for it. */
 void report_cut_off(const struct control *control);
 void report_ended(const struct control *control, bool failed, const char *why);

@@ -54,7 +54,6 @@ struct ring {
     bool loaded;
     struct ring_entry *queue; /* frames of the loaded block, by time */
     size_t front, count, capacity;
-    uint64_t drops;
 };
 
 /**
@@ -155,6 +154,18 @@ static int setup(struct ring *ring, const struct ring_options *options, struct e
     return 0;
 }
 
+int ring_socket(struct error *err)
+{
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        fd = error_errno(err, errno, "packet socket");
+        if (fd == -EPERM)
+            error_hint(err, "a capture needs CAP_NET_RAW in the lab's namespace");
+    }
+    return fd;
+}
+
 int ring_open(const struct ring_options *options, struct ring **ret_ring, bool *ret_filtered,
               struct error *err)
 {
@@ -163,14 +174,8 @@ int ring_open(const struct ring_options *options, struct ring **ret_ring, bool *
 
     ring->ifindex = options->ifindex;
     ring->block_count = options->bytes / BLOCK_SIZE < 2 ? 2 : options->bytes / BLOCK_SIZE;
-    ring->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    if (ring->fd < 0) {
-        r = error_errno(err, errno, "packet socket");
-        if (r == -EPERM)
-            error_hint(err, "a capture needs CAP_NET_RAW in the lab's namespace");
-    } else {
-        r = setup(ring, options, err);
-    }
+    ring->fd = options->fd >= 0 ? options->fd : ring_socket(err);
+    r = ring->fd < 0 ? ring->fd : setup(ring, options, err);
     if (r < 0) {
         ring_free(ring);
         return r;
@@ -192,6 +197,21 @@ int ring_start(struct ring *ring, struct error *err)
     if (bind(ring->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
         return error_errno(err, errno, "packet socket: bind");
     return 0;
+}
+
+bool ring_filter(struct ring *ring, const struct sock_filter *program, size_t size)
+{
+    const int unused = 0; /* but the kernel wants it */
+
+    if (size > 0 && attach(ring->fd, program, size) == 0)
+        return true;
+    (void)setsockopt(ring->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+    return size == 0;
+}
+
+uint32_t ring_ifindex(const struct ring *ring)
+{
+    return ring->ifindex;
 }
 
 void ring_stop(struct ring *ring)
@@ -335,9 +355,8 @@ uint64_t ring_drops(struct ring *ring)
     socklen_t size = sizeof(stats);
 
     /* Reading sets the kernel's counters back to zero. */
-    if (getsockopt(ring->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0)
-        ring->drops += stats.tp_drops;
-    return ring->drops;
+    return getsockopt(ring->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0 ? stats.tp_drops
+                                                                                   : 0;
 }
 
 void ring_clear_error(struct ring *ring)

@@ -70,12 +70,7 @@ void worker_finish(struct worker *worker, bool failed, const char *why)
     worker->failed = failed;
 }
 
-/**
- * finish_with_rest() - Note why the capture ends, once what has passed by now is in the file
- * @worker:	The worker
- * @why:	Reason; static
- */
-static void finish_with_rest(struct worker *worker, const char *why)
+void worker_finish_with_rest(struct worker *worker, const char *why)
 {
     if (!worker->why)
         worker->rest = true;
@@ -93,30 +88,6 @@ void worker_output_failed(struct worker *worker)
     free(worker->why_owned);
     worker->why_owned = xasprintf("write the capture: %s", strerror(code));
     worker_finish(worker, true, worker->why_owned);
-}
-
-/**
- * find_endpoint() - Which endpoint an interface is
- * @worker:	The worker
- * @ifindex:	Interface
- *
- * Return: its place in @endpoints, or -1
- */
-static ssize_t find_endpoint(const struct worker *worker, uint32_t ifindex)
-{
-    size_t low = 0, high = worker->options->capture.endpoint_count;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-
-        if (worker->endpoints[middle].ifindex == ifindex)
-            return (ssize_t)middle;
-        if (worker->endpoints[middle].ifindex < ifindex)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return -1;
 }
 
 /**
@@ -147,10 +118,11 @@ static void count_packet(struct worker *worker, struct endpoint *endpoint,
                          const struct pcapng_packet *packet)
 {
     const struct capture_options *capture = &worker->options->capture;
+    struct interface_block *interface = &worker->interfaces[endpoint->number];
 
-    worker->last_ns = packet->time_ns;
+    worker->last_ns = interface->last_ns = packet->time_ns;
     endpoint->gap = 0;
-    endpoint->packets++;
+    interface->packets++;
     worker->packets++;
     worker->bytes += packet->original;
     if (worker->packets == capture->max_packets)
@@ -166,19 +138,18 @@ static void count_packet(struct worker *worker, struct endpoint *endpoint,
 /**
  * write_frame() - Write one wire frame
  * @worker:	The worker
- * @place:	Its endpoint, place in @endpoints
+ * @endpoint:	Its endpoint
  * @ring_frame:	Where it comes from
  * @frame:	The frame
  */
-static void write_frame(struct worker *worker, size_t place, const struct ring_frame *ring_frame,
-                        const struct segment_frame *frame)
+static void write_frame(struct worker *worker, struct endpoint *endpoint,
+                        const struct ring_frame *ring_frame, const struct segment_frame *frame)
 {
-    struct endpoint *endpoint = &worker->endpoints[place];
     bool ask = worker->filter && (frame->changed || !worker->kernel_filters);
     size_t have = frame->head_size + frame->body_size + frame->padding, need;
     char notice[96];
     struct pcapng_packet packet = {
-        .interface = worker->numbers[place],
+        .interface = worker->interface_first + endpoint->number,
         .time_ns = ring_frame->time_ns,
         .captured = have < worker->snaplen ? have : worker->snaplen,
         .original = have + frame->missing,
@@ -209,7 +180,7 @@ static void write_frame(struct worker *worker, size_t place, const struct ring_f
     if (!at) {
         if (worker->output.error)
             worker_output_failed(worker);
-        endpoint->lost++;
+        worker->interfaces[endpoint->number].lost++;
         endpoint->gap++;
         worker->lost++;
         return;
@@ -228,15 +199,18 @@ static void write_frame(struct worker *worker, size_t place, const struct ring_f
 }
 
 /**
- * direction_wanted() - Does a capture take frames of this direction?
- * @config:	Endpoint
- * @sent:	The node sent it
+ * is_wanted() - Does a capture take this frame?
+ * @endpoint:	Where it passed
+ * @frame:	The frame
  *
  * Return: true if so
  */
-static bool direction_wanted(const struct capture_endpoint *config, bool sent)
+static bool is_wanted(const struct endpoint *endpoint, const struct ring_frame *frame)
 {
-    return config->direction == CAPTURE_BOTH || (config->direction == CAPTURE_SENT) == sent;
+    if (endpoint->until_ns && frame->time_ns > endpoint->until_ns)
+        return false;
+    return endpoint->direction == CAPTURE_BOTH ||
+           (endpoint->direction == CAPTURE_SENT) == frame->sent;
 }
 
 /**
@@ -248,14 +222,16 @@ static void take_frame(struct worker *worker, struct ring *ring)
 {
     struct ring_frame ring_frame;
     struct segment_frame frame;
-    ssize_t place;
+    struct endpoint *endpoint;
 
     ring_front(ring, &ring_frame);
-    place = find_endpoint(worker, ring_frame.ifindex);
-    if (place >= 0 && direction_wanted(worker->endpoints[place].config, ring_frame.sent)) {
+    if (worker->next_ns && ring_frame.time_ns >= worker->next_ns)
+        worker_ends_switch(worker);
+    endpoint = endpoints_find(&worker->now, ring_frame.ifindex);
+    if (endpoint && is_wanted(endpoint, &ring_frame)) {
         segmenter_begin(worker->segmenter, &ring_frame.input);
         while (!worker->why && segmenter_next(worker->segmenter, &frame))
-            write_frame(worker, (size_t)place, &ring_frame, &frame);
+            write_frame(worker, endpoint, &ring_frame, &frame);
     }
     ring_pop(ring);
 }
@@ -319,18 +295,34 @@ static int take_frames(struct worker *worker, bool all)
     return 0;
 }
 
-void worker_take_all(struct worker *worker)
+/**
+ * take_all() - Write every frame that the rings show, also before its turn
+ * @worker:	The worker
+ */
+static void take_all(struct worker *worker)
 {
     while (take_frames(worker, true) == 0 && !worker->why)
         ;
 }
 
+void worker_take_ready(struct worker *worker)
+{
+    while (take_frames(worker, false) == 0 && !worker->why)
+        ;
+}
+
 void worker_update_drops(struct worker *worker)
 {
-    worker->drops = 0;
     for (size_t i = 0; i < worker->ring_count; i++) {
-        worker->ring_drops[i] = ring_drops(worker->rings[i]);
-        worker->drops += worker->ring_drops[i];
+        uint64_t drops = ring_drops(worker->rings[i]);
+        const struct endpoint *endpoint =
+            drops ? endpoints_find(&worker->now, ring_ifindex(worker->rings[i])) : NULL;
+
+        worker->drops += drops;
+        if (endpoint)
+            worker->interfaces[endpoint->number].os_dropped += drops;
+        else
+            worker->shared_os_dropped += drops;
     }
 }
 
@@ -394,9 +386,20 @@ static int do_what_is_due(struct worker *worker)
         next = worker->flush_due_ms - now;
     if (worker->stats_due_ms)
         next = sooner(next, worker->stats_due_ms - now);
+    if (worker->tidy_due_ms) {
+        if (now >= worker->tidy_due_ms)
+            worker_ends_tidy(worker);
+        else
+            next = sooner(next, worker->tidy_due_ms - now);
+    }
+    if (worker->gone_due_ms) {
+        if (now >= worker->gone_due_ms)
+            worker_finish_with_rest(worker, "no interface is left");
+        next = sooner(next, worker->gone_due_ms - now);
+    }
     if (worker->end_ms) {
         if (now >= worker->end_ms)
-            finish_with_rest(worker, "the wanted time is over");
+            worker_finish_with_rest(worker, "the wanted time is over");
         next = sooner(next, worker->end_ms - now);
     }
     if (worker->output.choked) {
@@ -413,30 +416,52 @@ static int do_what_is_due(struct worker *worker)
 }
 
 /**
+ * mark_gone() - Note that an interface is gone
+ * @worker:	The worker
+ * @endpoints:	What is captured, or will be
+ * @ifindex:	Interface, 0: look at all of them
+ */
+static void mark_gone(const struct worker *worker, struct endpoints *endpoints, uint32_t ifindex)
+{
+    for (size_t i = 0; i < endpoints->count; i++) {
+        struct endpoint *endpoint = &endpoints->items[i];
+        char name[IF_NAMESIZE];
+
+        if (endpoint->gone || (ifindex && endpoint->ifindex != ifindex) ||
+            (!ifindex && if_indextoname(endpoint->ifindex, name)))
+            continue;
+        endpoint->gone = true;
+        report_gone(worker->options->control, endpoint->label);
+    }
+}
+
+void worker_check_left(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->now.count; i++) {
+        if (worker->now.items[i].gone)
+            continue;
+        worker->gone_due_ms = 0;
+        return;
+    }
+    if (worker->options->control->listen_fd < 0)
+        worker_finish_with_rest(worker, "no interface is left");
+    else if (!worker->gone_due_ms)
+        worker->gone_due_ms = worker_now_ms() + GONE_PATIENCE_MS;
+}
+
+/**
  * check_interfaces() - Hear of interfaces that are gone
  * @worker:	The worker
  */
 static void check_interfaces(struct worker *worker)
 {
-    size_t left = 0;
     uint32_t ifindex;
 
     while (ifwatch_read(worker->watch_fd, &ifindex)) {
-        for (size_t i = 0; i < worker->options->capture.endpoint_count; i++) {
-            struct endpoint *endpoint = &worker->endpoints[i];
-            char name[IF_NAMESIZE];
-
-            if (endpoint->gone || (ifindex && endpoint->ifindex != ifindex) ||
-                (!ifindex && if_indextoname(endpoint->ifindex, name)))
-                continue;
-            endpoint->gone = true;
-            report_gone(worker->options->control, endpoint->config->label);
-        }
+        mark_gone(worker, &worker->now, ifindex);
+        mark_gone(worker, &worker->next, ifindex);
     }
-    for (size_t i = 0; i < worker->options->capture.endpoint_count; i++)
-        left += !worker->endpoints[i].gone;
-    if (left == 0)
-        finish_with_rest(worker, "no interface is left");
+    worker_check_left(worker);
 }
 
 /**
@@ -449,7 +474,7 @@ static void take_signals(struct worker *worker)
 
     while (read(worker->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo != SIGCHLD)
-            finish_with_rest(worker, "stopped");
+            worker_finish_with_rest(worker, "stopped");
         while (waitpid(-1, NULL, WNOHANG) > 0)
             ; /* who wrote a file has told of it itself */
     }
@@ -475,9 +500,17 @@ static void report_state(struct worker *worker)
  */
 static void wait_for_events(struct worker *worker, int timeout_ms, bool waiting)
 {
-    enum { SIGNAL, WATCH, OUTPUT, LISTEN, CLIENT, RING = CLIENT + CONTROL_CLIENTS };
+    enum {
+        SIGNAL,
+        WATCH,
+        OUTPUT,
+        LISTEN,
+        CLIENT,
+        RING = CLIENT + CONTROL_CLIENTS,
+        ALL = RING + RINGS_MOST + 1
+    };
     struct control *control = worker->options->control;
-    struct pollfd fds[RING + RINGS_MOST] = {
+    struct pollfd fds[ALL] = {
         [LISTEN] = {.fd = control->listen_fd, .events = POLLIN},
         [SIGNAL] = {.fd = worker->signal_fd, .events = POLLIN},
         [WATCH] = {.fd = worker->watch_fd, .events = POLLIN},
@@ -525,7 +558,7 @@ static void wait_for_events(struct worker *worker, int timeout_ms, bool waiting)
  */
 static void drain(struct worker *worker)
 {
-    int64_t deadline = worker_now_ms() + (int64_t)RETIRE_FILE_MS + SLACK_MS;
+    int64_t deadline = worker_now_ms() + worker->retire_ms + SLACK_MS;
     const char *why = worker->why;
 
     for (size_t i = 0; i < worker->ring_count; i++)
@@ -534,20 +567,21 @@ static void drain(struct worker *worker)
     for (;;) {
         bool unfinished = false;
 
-        worker_take_all(worker);
+        worker_take_ready(worker);
         for (size_t i = 0; i < worker->ring_count; i++)
             unfinished |= ring_unfinished(worker->rings[i]);
         if (!unfinished || worker->why || worker_now_ms() >= deadline)
             break;
         (void)poll(NULL, 0, RECHECK_MS);
     }
+    take_all(worker);
     if (!worker->why)
         worker->why = why;
 }
 
 int worker_run(const struct worker_options *options, struct error *err)
 {
-    struct worker worker = {.options = options, .watch_fd = -1, .signal_fd = -1};
+    struct worker worker = {.options = options, .watch_fd = -1, .signal_fd = -1, .spare_fd = -1};
     int r = worker_set_up(&worker, err);
 
     if (r < 0) {

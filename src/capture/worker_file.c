@@ -5,6 +5,10 @@
  * opened by who started the capture, as the worker has no right to open anything; the oldest file
  * is emptied and written anew.
  *
+ * A worker that was killed leaves a file that may end in the middle of a block. Another one goes on
+ * with it (--resume): what is not whole is cut off, and interface blocks of its own follow. A new
+ * section would do as well, but tshark 4.0 then shows the names of the first one's interfaces.
+ *
  * A stream's reader that was cut off may come back to its pipe minutes later. What is in the buffer
  * then waits for it, with the notice at its end, while the rings receive nothing more: that costs a
  * few MiB and no time. SIGTERM, or the reader's leaving, ends the wait. */
@@ -13,6 +17,8 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -23,6 +29,21 @@
 #define READER_PATIENCE_MS  2000
 #define CUT_OFF_PATIENCE_MS (10 * 60 * 1000)
 
+void worker_file_interfaces(const struct worker *worker, size_t first, struct strbuf *out)
+{
+    for (size_t i = first; i < worker->interface_count; i++) {
+        const struct interface_block *interface = &worker->interfaces[i];
+
+        pcapng_interface(out, &(struct pcapng_interface){
+                                  .name = interface->label,
+                                  .description = interface->link,
+                                  .filter = worker->options->capture.filter,
+                                  .bits_per_s = ifwatch_speed(interface->ifname),
+                                  .snaplen = worker->snaplen,
+                              });
+    }
+}
+
 int worker_file_begin(struct worker *worker, int fd, struct error *err)
 {
     const struct capture_options *capture = &worker->options->capture;
@@ -32,15 +53,9 @@ int worker_file_begin(struct worker *worker, int fd, struct error *err)
     r = output_init(&worker->output, fd, err);
     if (r < 0)
         return error_prefix(err, "the capture's output");
-    pcapng_section(&headers, capture->lab);
-    for (size_t i = 0; i < capture->endpoint_count; i++)
-        pcapng_interface(&headers, &(struct pcapng_interface){
-                                       .name = capture->endpoints[i].label,
-                                       .description = capture->endpoints[i].link,
-                                       .filter = capture->filter,
-                                       .bits_per_s = ifwatch_speed(capture->endpoints[i].ifname),
-                                       .snaplen = worker->snaplen,
-                                   });
+    if (!worker->continued)
+        pcapng_section(&headers, capture->lab);
+    worker_file_interfaces(worker, 0, &headers);
     output_append(&worker->output, headers.data, headers.size);
     r = output_flush(&worker->output);
     if (r < 0 && r != -EPIPE)
@@ -49,18 +64,61 @@ int worker_file_begin(struct worker *worker, int fd, struct error *err)
 }
 
 /**
+ * file_fd() - Descriptor of one file of a ring
+ * @worker:	The worker
+ * @number:	Which
+ *
+ * Return: descriptor
+ */
+static int file_fd(const struct worker *worker, unsigned number)
+{
+    return number ? CAPTURE_FD_FILES + (int)number - 1 : worker->options->output_fd;
+}
+
+int worker_file_resume(struct worker *worker)
+{
+    unsigned files = worker->options->capture.files;
+    struct stat newest = {.st_size = 0}, status;
+    size_t whole = 0;
+    void *map;
+    int fd;
+
+    for (unsigned i = 0; i < (files ? files : 1); i++) {
+        if (fstat(file_fd(worker, i), &status) < 0 || status.st_size == 0 ||
+            (newest.st_size && (status.st_mtim.tv_sec < newest.st_mtim.tv_sec ||
+                                (status.st_mtim.tv_sec == newest.st_mtim.tv_sec &&
+                                 status.st_mtim.tv_nsec < newest.st_mtim.tv_nsec))))
+            continue;
+        newest = status;
+        worker->file = i;
+    }
+    fd = file_fd(worker, worker->file);
+    map = newest.st_size > 0 && S_ISREG(newest.st_mode)
+              ? mmap(NULL, (size_t)newest.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
+              : MAP_FAILED;
+    if (map != MAP_FAILED) {
+        whole = pcapng_whole_blocks(map, (size_t)newest.st_size);
+        worker->continued = whole > 0;
+        worker->interface_first = pcapng_interfaces(map, whole);
+        (void)munmap(map, (size_t)newest.st_size);
+    }
+    if (ftruncate(fd, (off_t)whole) == 0)
+        (void)lseek(fd, (off_t)whole, SEEK_SET);
+    return fd;
+}
+
+/**
  * last_words() - What stands on the first statistics block of a file
  * @worker:	The worker
- * @shared:	The drops of all interfaces are on the first one
  * @last:	No file comes after this one
  *
  * Return: comment, caller frees; NULL if there is nothing to say
  */
-static char *last_words(const struct worker *worker, bool shared, bool last)
+static char *last_words(const struct worker *worker, bool last)
 {
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 
-    if (shared && worker->drops > worker->drops_before[0])
+    if (worker->shared_os_dropped)
         strbuf_puts(&text, "drops of all interfaces of this capture");
     if (worker->cut_off)
         strbuf_printf(&text,
@@ -80,39 +138,25 @@ static char *last_words(const struct worker *worker, bool shared, bool last)
  */
 static void append_statistics(struct worker *worker, bool last, struct strbuf *out)
 {
-    const struct capture_options *capture = &worker->options->capture;
     uint64_t end_ns = worker_clock_ns(CLOCK_REALTIME);
-    bool shared = worker->ring_count < capture->endpoint_count;
     _cleanup_free_ char *words = NULL;
 
     worker_update_drops(worker);
-    words = last_words(worker, shared, last);
-    for (uint32_t number = 0; number < capture->endpoint_count; number++) {
-        size_t place = 0;
-        struct endpoint *endpoint;
-        uint64_t os = 0, packets, lost;
+    words = last_words(worker, last);
+    for (uint32_t number = 0; number < worker->interface_count; number++) {
+        const struct interface_block *interface = &worker->interfaces[number];
+        uint64_t os = interface->os_dropped + (number ? 0 : worker->shared_os_dropped);
 
-        while (worker->numbers[place] != number)
-            place++;
-        endpoint = &worker->endpoints[place];
-        packets = endpoint->packets - endpoint->packets_before;
-        lost = endpoint->lost - endpoint->lost_before;
-        if (!shared || number == 0)
-            os = shared ? worker->drops - worker->drops_before[0]
-                        : worker->ring_drops[place] - worker->drops_before[place];
-        pcapng_statistics(out, &(struct pcapng_statistics){.interface = number,
-                                                           .start_ns = worker->start_ns,
-                                                           .end_ns = end_ns,
-                                                           .received = packets + lost + os,
-                                                           .dropped = lost + os,
-                                                           .os_dropped = os,
-                                                           .delivered = packets,
-                                                           .comment = number ? NULL : words});
-        endpoint->packets_before = endpoint->packets;
-        endpoint->lost_before = endpoint->lost;
+        pcapng_statistics(
+            out, &(struct pcapng_statistics){.interface = worker->interface_first + number,
+                                             .start_ns = worker->start_ns,
+                                             .end_ns = end_ns,
+                                             .received = interface->packets + interface->lost + os,
+                                             .dropped = interface->lost + os,
+                                             .os_dropped = os,
+                                             .delivered = interface->packets,
+                                             .comment = number ? NULL : words});
     }
-    for (size_t i = 0; i < worker->ring_count; i++)
-        worker->drops_before[i] = worker->ring_drops[i];
     worker->start_ns = end_ns;
 }
 
@@ -130,7 +174,10 @@ void worker_file_rotate(struct worker *worker)
         return;
     }
     worker->file = (worker->file + 1) % capture->files;
-    fd = worker->file ? CAPTURE_FD_FILES + (int)worker->file - 1 : worker->options->output_fd;
+    worker_ends_renumber(worker);
+    worker->continued = false;
+    worker->interface_first = 0;
+    fd = file_fd(worker, worker->file);
     output_done(&worker->output);
     if (lseek(fd, 0, SEEK_SET) < 0 || ftruncate(fd, 0) < 0)
         (void)error_errno(&err, errno, "begin the next file");

@@ -107,6 +107,9 @@ static int read_option(struct command_line *line, int key, const char *value, st
         r = read_number(value, "stall", &number, err);
         line->worker.stall_ms = (unsigned)number;
         break;
+    case 'R':
+        capture->resume = true;
+        break;
     case 'C':
         capture->control = true;
         break;
@@ -149,15 +152,25 @@ static int read_option(struct command_line *line, int key, const char *value, st
 static int read_command_line(int argc, char **argv, struct command_line *line, struct error *err)
 {
     static const struct option names[] = {
-        {"lab", required_argument, NULL, 'l'},       {"filter", required_argument, NULL, 'f'},
-        {"snaplen", required_argument, NULL, 's'},   {"max-packets", required_argument, NULL, 'm'},
-        {"buffer", required_argument, NULL, 'b'},    {"live", no_argument, NULL, 'L'},
-        {"interface", required_argument, NULL, 'i'}, {"label", required_argument, NULL, 'n'},
-        {"link", required_argument, NULL, 'k'},      {"direction", required_argument, NULL, 'd'},
-        {"max-bytes", required_argument, NULL, 'B'}, {"duration", required_argument, NULL, 't'},
-        {"files", required_argument, NULL, 'F'},     {"file-bytes", required_argument, NULL, 'S'},
-        {"stall", required_argument, NULL, 'W'},     {"keep", required_argument, NULL, 'K'},
-        {"control", no_argument, NULL, 'C'},         {NULL, 0, NULL, 0},
+        {"lab", required_argument, NULL, 'l'},
+        {"filter", required_argument, NULL, 'f'},
+        {"snaplen", required_argument, NULL, 's'},
+        {"max-packets", required_argument, NULL, 'm'},
+        {"buffer", required_argument, NULL, 'b'},
+        {"live", no_argument, NULL, 'L'},
+        {"interface", required_argument, NULL, 'i'},
+        {"label", required_argument, NULL, 'n'},
+        {"link", required_argument, NULL, 'k'},
+        {"direction", required_argument, NULL, 'd'},
+        {"max-bytes", required_argument, NULL, 'B'},
+        {"duration", required_argument, NULL, 't'},
+        {"files", required_argument, NULL, 'F'},
+        {"file-bytes", required_argument, NULL, 'S'},
+        {"stall", required_argument, NULL, 'W'},
+        {"keep", required_argument, NULL, 'K'},
+        {"control", no_argument, NULL, 'C'},
+        {"resume", no_argument, NULL, 'R'},
+        {NULL, 0, NULL, 0},
     };
     int key, r;
 
@@ -170,7 +183,7 @@ static int read_command_line(int argc, char **argv, struct command_line *line, s
         return error_input(err, "labctl-capture is run by labctl: [--lab=NAME] [--filter=BPF] "
                                 "[--snaplen=N] [--max-packets=N] [--max-bytes=N] "
                                 "[--duration=NS] [--files=N --file-bytes=N] [--keep=NS] "
-                                "[--control] [--buffer=BYTES] [--live] "
+                                "[--control] [--resume] [--buffer=BYTES] [--live] "
                                 "{--interface=IFNAME [--label=NODE:PORT] [--link=NAME] "
                                 "[--direction=sent|received]}…");
     return 0;

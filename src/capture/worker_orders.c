@@ -117,21 +117,47 @@ static void save_done(struct save *save)
  */
 static int choose(const struct worker *worker, struct save *save, char *words, struct error *err)
 {
-    const struct capture_options *capture = &worker->options->capture;
     char *space = strchr(words, ' ');
+    const struct endpoint *endpoint = NULL;
+    enum capture_direction direction;
 
-    if (space)
-        *space = 0;
-    for (size_t i = 0; i < capture->endpoint_count; i++) {
-        if (strcmp(capture->endpoints[i].ifname, words) != 0)
+    if (!space || !capture_direction_parse(space + 1, &direction))
+        return error_input(err, "save: a direction is missing");
+    *space = 0;
+    for (size_t i = 0; i < worker->now.count; i++)
+        if (strcmp(worker->now.items[i].ifname, words) == 0)
+            endpoint = &worker->now.items[i];
+    if (!endpoint)
+        return error_input(err, "save: interface '%s' is not kept", words);
+    /* All blocks that it had: it may have been on other links. */
+    for (size_t i = 0; i < worker->interface_count; i++) {
+        if (strcmp(worker->interfaces[i].ifname, words) != 0 ||
+            strcmp(worker->interfaces[i].label, endpoint->label) != 0)
             continue;
-        if (!space || !capture_direction_parse(space + 1, &save->directions[i]))
-            return error_input(err, "save: a direction is missing");
+        save->directions[i] = direction;
         save->numbers[i] = 0;
-        save->chosen = true;
-        return 0;
     }
-    return error_input(err, "save: interface '%s' is not kept", words);
+    save->chosen = true;
+    return 0;
+}
+
+/**
+ * number_blocks() - Which interface blocks a save has, and as which number
+ * @worker:	The worker
+ * @save:	Its numbers are set: -1 was not chosen
+ * @since_ns:	Nothing from before this
+ */
+static void number_blocks(const struct worker *worker, struct save *save, uint64_t since_ns)
+{
+    int64_t next = 0;
+
+    for (size_t i = 0; i < worker->interface_count; i++) {
+        bool there = worker->interfaces[i].last_ns >= since_ns; /* has something to show */
+
+        for (size_t j = 0; j < worker->now.count && !there; j++)
+            there = worker->now.items[j].number == i;
+        save->numbers[i] = there && (!save->chosen || save->numbers[i] >= 0) ? next++ : -1;
+    }
 }
 
 /**
@@ -145,7 +171,7 @@ static int choose(const struct worker *worker, struct save *save, char *words, s
  */
 static int read_save(const struct worker *worker, char *text, struct save *save, struct error *err)
 {
-    size_t count = worker->options->capture.endpoint_count, next = 0;
+    size_t count = worker->interface_count;
     char *rest = NULL, *line = strtok_r(text, "\n", &rest), *end;
     int r = 0;
 
@@ -163,9 +189,6 @@ static int read_save(const struct worker *worker, char *text, struct save *save,
         else
             r = error_input(err, "save: what is '%.20s'?", line);
     }
-    for (size_t i = 0; i < count; i++)
-        if (!save->chosen || save->numbers[i] >= 0)
-            save->numbers[i] = (int64_t)next++;
     return r;
 }
 
@@ -187,12 +210,12 @@ static void write_saved(struct worker *worker, const struct save *save, uint64_t
         .filter = save->filter,
         .numbers = save->numbers,
         .directions = save->directions,
-        .interface_count = capture->endpoint_count,
+        .interface_count = worker->interface_count,
     };
     bool first = true;
 
     pcapng_section(&head, capture->lab);
-    for (size_t i = 0; i < capture->endpoint_count; i++) {
+    for (size_t i = 0; i < worker->interface_count; i++) {
         struct pcapng_statistics statistics = {.interface = (uint32_t)save->numbers[i],
                                                .start_ns = since_ns,
                                                .end_ns = worker_clock_ns(CLOCK_REALTIME)};
@@ -200,9 +223,9 @@ static void write_saved(struct worker *worker, const struct save *save, uint64_t
         if (save->numbers[i] < 0)
             continue;
         pcapng_interface(&head, &(struct pcapng_interface){
-                                    .name = capture->endpoints[i].label,
-                                    .description = capture->endpoints[i].link,
-                                    .bits_per_s = ifwatch_speed(capture->endpoints[i].ifname),
+                                    .name = worker->interfaces[i].label,
+                                    .description = worker->interfaces[i].link,
+                                    .bits_per_s = ifwatch_speed(worker->interfaces[i].ifname),
                                     .snaplen = worker->snaplen,
                                 });
         if (first && worker->drops) {
@@ -225,9 +248,9 @@ static void write_saved(struct worker *worker, const struct save *save, uint64_t
  * @save:	What is wanted
  * @fd:		Where to
  */
-static void save_in_child(struct worker *worker, const struct save *save, int fd)
+static void save_in_child(struct worker *worker, struct save *save, int fd)
 {
-    uint64_t now = worker_clock_ns(CLOCK_REALTIME), span = worker->options->capture.keep_ns;
+    uint64_t now = worker_clock_ns(CLOCK_REALTIME), span = keep_span(worker->keep), since;
     struct report_save report = {.id = save->id};
     _cleanup_error_ struct error err = ERROR_INIT;
     struct keep_written written = {.packets = 0};
@@ -235,11 +258,13 @@ static void save_in_child(struct worker *worker, const struct save *save, int fd
 
     if (save->last_ns && save->last_ns < span)
         span = save->last_ns;
+    since = now > span ? now - span : 0;
+    number_blocks(worker, save, since);
     if (output_init(&output, fd, &err) < 0) {
         report.failed = true;
         report.why = error_message(&err);
     } else {
-        write_saved(worker, save, now > span ? now - span : 0, &output, &written);
+        write_saved(worker, save, since, &output, &written);
         report.failed = output.error != 0;
         report.why = output.error ? strerror(-output.error) : NULL;
     }
@@ -267,8 +292,8 @@ static void save_kept(struct worker *worker, char *text, int fd)
         r = error_input(&err, "save: %s", worker->keep ? "no file came along" : "nothing is kept");
     if (r == 0) {
         /* What passed until now is in the rings at the latest when their blocks are handed over. */
-        (void)poll(NULL, 0, (int)(RETIRE_LIVE_MS + SLACK_MS));
-        worker_take_all(worker);
+        (void)poll(NULL, 0, (int)(worker->retire_ms + SLACK_MS + 1));
+        worker_take_ready(worker);
         worker_update_drops(worker);
         pid = fork();
         if (pid == 0)
@@ -293,6 +318,10 @@ void worker_orders_read(struct worker *worker, size_t client)
             take_note(worker, text + 5);
         else if (strncmp(text, "save ", 5) == 0)
             save_kept(worker, text + 5, fd);
+        else if (strncmp(text, "ends ", 5) == 0)
+            worker_ends_order(worker, text + 5, fd);
+        else if (strncmp(text, "keep ", 5) == 0 && worker->keep)
+            keep_set_span(worker->keep, strtoull(text + 5, NULL, 10));
         free(text);
         cleanup_close(&fd);
     }

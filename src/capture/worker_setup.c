@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /* How a capture begins, in an order that loses nothing: signals and interface watch first, then the
- * interfaces' numbers, rings that receive nothing yet, the file's head, and the rings' start.
- *
- * Up to RINGS_MOST endpoints have a ring each: the rest of the lab does not feel the capture.
- * Beyond that one ring listens to all of the namespace with a search tree of interface numbers in
- * its filter, since each ring costs memory and, while idle, a timer. RING_BYTES is what all of them
- * take together, whatever their number. */
+ * interfaces' numbers, rings that receive nothing yet, the file's head, and the rings' start. */
 
 #include "capture/worker_priv.h"
 
@@ -21,25 +16,6 @@
 #include "base/alloc.h"
 #include "capture/ifwatch_priv.h"
 
-#define RING_BYTES      (32u << 20)
-#define RING_BYTES_EACH (8u << 20)
-/* A stream's reader is a person or a tool that prints; ten of them must not cost a machine. */
-#define RING_BYTES_LIVE (8u << 20)
-
-/**
- * compare_ifindexes() - Order endpoints for qsort()
- * @a:	struct endpoint
- * @b:	struct endpoint
- *
- * Return: below, at or above 0
- */
-static int compare_ifindexes(const void *a, const void *b)
-{
-    uint32_t x = ((const struct endpoint *)a)->ifindex, y = ((const struct endpoint *)b)->ifindex;
-
-    return x < y ? -1 : x > y;
-}
-
 /**
  * find_interfaces() - Look the interfaces up
  * @worker:	The worker
@@ -51,74 +27,20 @@ static int find_interfaces(struct worker *worker, struct error *err)
 {
     const struct capture_options *capture = &worker->options->capture;
 
-    worker->endpoints = xnew0(struct endpoint, capture->endpoint_count);
-    worker->numbers = xnew0(uint32_t, capture->endpoint_count);
     for (size_t i = 0; i < capture->endpoint_count; i++) {
-        struct endpoint *endpoint = &worker->endpoints[i];
+        const struct capture_endpoint *config = &capture->endpoints[i];
+        uint32_t ifindex = if_nametoindex(config->ifname);
 
-        endpoint->config = &capture->endpoints[i];
-        endpoint->ifindex = if_nametoindex(endpoint->config->ifname);
-        if (!endpoint->ifindex)
-            return error_errno(err, errno, "interface '%s' of %s", endpoint->config->ifname,
-                               endpoint->config->label);
+        if (!ifindex)
+            return error_errno(err, errno, "interface '%s' of %s", config->ifname, config->label);
+        endpoints_add(&worker->now, config);
+        worker->now.items[i].ifindex = ifindex;
     }
-    qsort(worker->endpoints, capture->endpoint_count, sizeof(*worker->endpoints),
-          compare_ifindexes);
-    for (size_t i = 0; i < capture->endpoint_count; i++) {
-        if (i > 0 && worker->endpoints[i].ifindex == worker->endpoints[i - 1].ifindex)
-            return error_input(err, "interface '%s' is named twice",
-                               worker->endpoints[i].config->ifname);
-        worker->numbers[i] = (uint32_t)(worker->endpoints[i].config - capture->endpoints);
-    }
-    return 0;
-}
-
-/**
- * open_rings() - Make the rings; they do not run yet
- * @worker:	The worker
- * @err:	What went wrong
- *
- * Return: 0 or -errno
- */
-static int open_rings(struct worker *worker, struct error *err)
-{
-    const struct worker_options *options = worker->options;
-    size_t count = options->capture.endpoint_count;
-    bool shared = count > RINGS_MOST;
-    size_t rings = shared ? 1 : count, bytes;
-    bool live = options->capture.live || options->capture.keep_ns;
-    bool fast = live || rings > 1;
-    _cleanup_free_ struct sock_filter *program = xnew0(struct sock_filter, BPF_MAXINSNS);
-    _cleanup_free_ uint32_t *ifindexes = xnew0(uint32_t, count);
-    struct ring_options ring = {.retire_ms = fast ? RETIRE_LIVE_MS : RETIRE_FILE_MS,
-                                .program = program};
-    int size;
-
-    for (size_t i = 0; i < count; i++)
-        ifindexes[i] = worker->endpoints[i].ifindex;
-    size = filter_kernel(worker->filter, ifindexes, shared ? count : 0, program, BPF_MAXINSNS);
-    worker->kernel_filters = size >= 0;
-    if (size < 0 && shared) /* let the kernel choose the interfaces at least */
-        size = filter_kernel(NULL, ifindexes, count, program, BPF_MAXINSNS);
-    ring.program_size = size < 0 ? 0 : (size_t)size;
-    bytes = (live ? RING_BYTES_LIVE : RING_BYTES) / rings;
-    if (bytes > RING_BYTES_EACH && !shared)
-        bytes = RING_BYTES_EACH;
-    ring.bytes = options->buffer ? options->buffer : bytes;
-    for (size_t i = 0; i < rings; i++) {
-        bool filtered;
-        int r;
-
-        ring.ifindex = shared ? 0 : worker->endpoints[i].ifindex;
-        r = ring_open(&ring, &worker->rings[i], &filtered, err);
-        if (r < 0)
-            return error_prefix(err, "capture of %s",
-                                shared ? "many interfaces" : worker->endpoints[i].config->label);
-        worker->ring_count++;
-        worker->kernel_filters &= filtered;
-    }
-    if (rings > 1)
-        worker->hold_ns = (RETIRE_LIVE_MS + SLACK_MS) * NS_PER_MS;
+    worker_ends_number(worker, &worker->now);
+    endpoints_sort(&worker->now);
+    for (size_t i = 1; i < worker->now.count; i++)
+        if (worker->now.items[i].ifindex == worker->now.items[i - 1].ifindex)
+            return error_input(err, "interface '%s' is named twice", worker->now.items[i].ifname);
     return 0;
 }
 
@@ -175,12 +97,13 @@ int worker_set_up(struct worker *worker, struct error *err)
     if (r == 0)
         r = find_interfaces(worker, err);
     if (r == 0)
-        r = open_rings(worker, err);
+        r = worker_rings_open(worker, err);
     worker->start_ns = worker_clock_ns(CLOCK_REALTIME);
     if (capture->keep_ns)
         worker->keep = keep_new(capture->keep_ns, KEEP_BYTES);
     else if (r == 0)
-        r = worker_file_begin(worker, worker->options->output_fd, err);
+        r = worker_file_begin(
+            worker, capture->resume ? worker_file_resume(worker) : worker->options->output_fd, err);
     if (capture->duration_ns)
         worker->end_ms = worker_now_ms() + (int64_t)(capture->duration_ns / NS_PER_MS) + 1;
     for (size_t i = 0; i < worker->ring_count && r == 0; i++)
@@ -198,8 +121,12 @@ void worker_done(struct worker *worker)
     output_done(&worker->output);
     segmenter_free(worker->segmenter);
     filter_free(worker->filter);
-    free(worker->endpoints);
-    free(worker->numbers);
+    cleanup_close(&worker->spare_fd);
+    endpoints_done(&worker->now);
+    endpoints_done(&worker->next);
+    for (size_t i = 0; i < worker->interface_count; i++)
+        interface_block_done(&worker->interfaces[i]);
+    free(worker->interfaces);
     free(worker->why_owned);
     keep_free(worker->keep);
     for (size_t i = 0; i < worker->note_count; i++)

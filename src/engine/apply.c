@@ -397,6 +397,7 @@ static int application_new(struct lab *lab, const char *path, struct application
                            struct error *err)
 {
     struct application *apply = xnew0(struct application, 1);
+    _cleanup_free_ char *keep = NULL;
     int r;
 
     apply->lab = lab;
@@ -414,6 +415,9 @@ static int application_new(struct lab *lab, const char *path, struct application
         compare_nodes(apply);
         compare_links(apply);
         compare_lans(apply);
+        keep = captures_keep_difference(lab, apply->topology);
+        if (keep)
+            note(apply, "change", "capture", "keep", "%s", keep);
         r = compare_uplinks(apply, err);
     }
     if (r < 0) {
@@ -594,14 +598,18 @@ static int commit(struct application *apply, struct error *err)
 {
     struct lab *lab = apply->lab;
     struct tables tables = {0};
+    struct timespec begin = {0};
     int r = make_tables(apply, &tables, err);
 
     if (r == 0) {
         exchange(lab, &tables);
         links_plan(lab);
         r = network_ensure(lab, err); /* while nodes stopped */
-        if (r == 0)
+        if (r == 0) {
+            captures_coming(lab);
+            (void)clock_gettime(CLOCK_REALTIME, &begin);
             r = fabric_apply(lab->fabric, lab->plan, err);
+        }
         if (r < 0)
             exchange(lab, &tables);
     }
@@ -614,6 +622,7 @@ static int commit(struct application *apply, struct error *err)
         node_respecify(lab->nodes[i], i);
     for (size_t i = 0; i < lab->topology->uplink_count; i++)
         lab->uplinks[i]->index = i;
+    captures_follow(lab, (uint64_t)begin.tv_sec * 1000000000u + (uint64_t)begin.tv_nsec);
     drop_links(apply, &tables);
     set_links(apply, tables.topology);
     if (uplinks_start(lab, err) < 0) {

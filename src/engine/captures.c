@@ -29,6 +29,22 @@
 #define FILES_LEAST    2
 #define FILE_BYTES_MIN (64 << 10)
 
+/* A worker that is killed sooner than this is not replaced: the next one would fare no better. */
+#define AGE_LEAST_MS 2000u
+
+/**
+ * realtime_ms() - Read the clock
+ *
+ * Return: milliseconds since 1970
+ */
+static uint64_t realtime_ms(void)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 struct capture_run *capture_run_new(struct lab *lab)
 {
     struct capture_run *run = xnew0(struct capture_run, 1);
@@ -48,11 +64,12 @@ void capture_run_free(struct capture_run *run)
     cleanup_close(&run->control_fd);
     capture_keep_ended(run);
     json_decref(run->where);
+    json_decref(run->params);
     json_decref(run->files);
     free(run->file);
     free(run->filter);
     free(run->side);
-    free(run->kept);
+    free(run->told);
     free(run->error);
     free(run);
 }
@@ -78,6 +95,17 @@ json_t *captures_json(const struct capture_run *run)
 
     (void)json_object_set(json, "files", run->files ? run->files : json_null());
     return json;
+}
+
+/**
+ * worker_age_ms() - How long a capture's worker has run
+ * @run:	Capture
+ *
+ * Return: milliseconds
+ */
+static uint64_t worker_age_ms(const struct capture_run *run)
+{
+    return realtime_ms() - run->worker_ms;
 }
 
 /* ---- what the worker says ---- */
@@ -123,15 +151,21 @@ static void take_report(struct capture_run *run, const char *line, size_t size)
         run->pending = NULL;
     } else if (strcmp(event, "saved") == 0) {
         capture_keep_saved(run, report);
+    } else if (strcmp(event, "ends") == 0) {
+        run->answered = (uint64_t)json_integer_value(json_object_get(report, "id"));
     } else {
         json_t *dropped = json_object_get(report, "dropped");
         const char *why = json_string_value(json_object_get(report, "why"));
 
         if (dropped) {
-            run->packets = (uint64_t)json_integer_value(json_object_get(report, "packets"));
-            run->bytes = (uint64_t)json_integer_value(json_object_get(report, "bytes"));
-            run->dropped = (uint64_t)json_integer_value(dropped);
+            run->packets =
+                run->before[0] + (uint64_t)json_integer_value(json_object_get(report, "packets"));
+            run->bytes =
+                run->before[1] + (uint64_t)json_integer_value(json_object_get(report, "bytes"));
+            run->dropped = run->before[2] + (uint64_t)json_integer_value(dropped);
         }
+        if (strcmp(event, "ended") == 0)
+            run->finished = true;
         if (json_is_true(json_object_get(report, "failed"))) {
             free(run->error);
             run->error = text_escape(why ? why : "unknown error", why ? strlen(why) : 13);
@@ -140,13 +174,7 @@ static void take_report(struct capture_run *run, const char *line, size_t size)
     json_decref(report);
 }
 
-/**
- * read_reports() - Take in what the worker has sent so far, a report a message
- * @run:	Capture
- *
- * Return: false at its end
- */
-static bool read_reports(struct capture_run *run)
+bool capture_run_read(struct capture_run *run)
 {
     _cleanup_free_ char *message = xmalloc0(REPORT_MAX, 1);
 
@@ -178,7 +206,7 @@ static int on_report(sd_event_source *source, int fd, uint32_t revents, void *da
 
     (void)fd;
     (void)revents;
-    if (!read_reports(run))
+    if (!capture_run_read(run))
         (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
     return 0;
 }
@@ -213,20 +241,83 @@ static void stop_ended(struct capture_run *run)
 }
 
 /**
+ * tell_note() - Have a comment put on the next packet of a capture
+ * @run:	Capture
+ * @text:	Comment
+ */
+static void tell_note(struct capture_run *run, const char *text)
+{
+    _cleanup_free_ char *message = NULL;
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    message = xasprintf("note %lld%09ld %.*s", (long long)now.tv_sec, now.tv_nsec,
+                        (int)CAPTURE_NOTE_MAX, text);
+    (void)capture_run_tell(run, message, -1, NULL);
+}
+
+/**
+ * let_go() - Forget a worker that has ended
+ * @run:	Capture
+ */
+static void let_go(struct capture_run *run)
+{
+    _cleanup_free_ char *path = socket_path(run);
+
+    run->exit_source = sd_event_source_disable_unref(run->exit_source);
+    run->control_source = sd_event_source_disable_unref(run->control_source);
+    cleanup_close(&run->control_fd);
+    cleanup_close(&run->pidfd);
+    run->control_fd = run->pidfd = -1;
+    (void)unlink(path);
+}
+
+/**
+ * go_on() - Replace a worker that was killed
+ * @run:	Capture without a worker
+ *
+ * Return: true if another one has its place
+ */
+static bool go_on(struct capture_run *run)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct lab *lab = run->lab;
+    bool quickly = worker_age_ms(run) < AGE_LEAST_MS;
+
+    if (run->finished || !run->started || run->stopping || lab->state == LAB_STOPPING ||
+        capture_files_ended(run))
+        return false;
+    free(run->error);
+    run->error = xstrdup("its worker was killed");
+    if (!run->file || quickly)
+        return false;
+    if (capture_run_again(run, &err) < 0) {
+        free(run->error);
+        run->error =
+            xasprintf("its worker was killed, and cannot be replaced: %s", error_message(&err));
+        return false;
+    }
+    free(run->error);
+    run->error = NULL;
+    lab_event(lab, "capture", NULL, "capture %u goes on: its worker was killed", run->id);
+    tell_note(run, "labctl: the capture's worker was killed and another one took its place: "
+                   "packets before this one may be missing");
+    return true;
+}
+
+/**
  * worker_ended() - Tell everybody who waits for a capture
  * @run:	Capture; freed if it is a stream
  */
 static void worker_ended(struct capture_run *run)
 {
-    _cleanup_free_ char *path = socket_path(run);
     struct lab *lab = run->lab;
+    bool quickly = worker_age_ms(run) < AGE_LEAST_MS;
 
+    let_go(run);
+    if (go_on(run))
+        return;
     run->ended = true;
-    run->exit_source = sd_event_source_disable_unref(run->exit_source);
-    run->control_source = sd_event_source_disable_unref(run->control_source);
-    cleanup_close(&run->control_fd);
-    run->control_fd = -1;
-    (void)unlink(path);
     capture_files_clean(run, false);
     if (run->pending) {
         struct error err = ERROR_INIT;
@@ -245,7 +336,7 @@ static void worker_ended(struct capture_run *run)
     else if (run->error)
         log_warning("the last stretch of traffic is not kept any more: %s", run->error);
     if (!run->file) {
-        bool renew = run->renew;
+        bool renew = run->id == 0 && lab->state != LAB_STOPPING && (run->finished || !quickly);
 
         remove_run(run);
         if (renew)
@@ -270,7 +361,7 @@ static int on_worker_exit(sd_event_source *source, int fd, uint32_t revents, voi
     (void)source;
     (void)fd;
     (void)revents;
-    (void)read_reports(run);
+    (void)capture_run_read(run);
     worker_ended(run);
     lab_changed(lab);
     return 0;
@@ -320,6 +411,7 @@ int capture_run_spawn(struct capture_run *run, struct capture_options *options, 
         fds[CAPTURE_FD_OUTPUT] = outputs[0];
     for (size_t i = 1; i < output_count; i++)
         fds[CAPTURE_FD_FILES + i - 1] = outputs[i];
+    run->worker_ms = realtime_ms();
     argv = capture_worker_argv(options);
     r = fabric_spawn(run->lab->fabric, (const char *const *)argv, fds,
                      CAPTURE_FD_FILES + (output_count ? output_count - 1 : 0), &pid, &run->pidfd,
@@ -364,17 +456,11 @@ int capture_run_tell(struct capture_run *run, const char *text, int fd, struct e
 
 void captures_note(struct lab *lab, const char *text)
 {
-    _cleanup_free_ char *message = NULL;
-    struct timespec now = {0};
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    message = xasprintf("note %lld%09ld %.*s", (long long)now.tv_sec, now.tv_nsec,
-                        (int)CAPTURE_NOTE_MAX, text);
     for (size_t i = 0; i < lab->capture_count; i++)
         if (!lab->captures[i]->ended)
-            (void)capture_run_tell(lab->captures[i], message, -1, NULL);
+            tell_note(lab->captures[i], text);
     if (lab->keeper)
-        (void)capture_run_tell(lab->keeper, message, -1, NULL);
+        tell_note(lab->keeper, text);
 }
 
 /* ---- starting and stopping ---- */
@@ -384,6 +470,7 @@ struct request {
     json_t *where; /* borrowed */
     const char *filter, *side, *file;
     json_int_t snaplen, packets, bytes, duration_ms, file_bytes, files;
+    bool once;
     struct capture_where endpoints;
 };
 
@@ -408,7 +495,6 @@ static void request_done(struct request *request)
 static int read_request(struct lab *lab, json_t *params, struct request *request, struct error *err)
 {
     json_t *rotate = json_object_get(params, "rotate");
-    bool once = false;
     int r = rpc_param_strings(params, "where", false, &request->where, err);
 
     if (r == 0)
@@ -437,10 +523,10 @@ static int read_request(struct lab *lab, json_t *params, struct request *request
     if (r == 0)
         r = network_ensure(lab, err);
     if (r == 0)
-        r = rpc_param_bool(params, "once", false, &once, err);
+        r = rpc_param_bool(params, "once", false, &request->once, err);
     if (r == 0)
         r = capture_where_resolve(lab, request->where, request->side, &request->endpoints, err);
-    if (r == 0 && once && !request->side)
+    if (r == 0 && request->once && !request->side)
         capture_where_once(lab, &request->endpoints);
     return r;
 }
@@ -459,11 +545,14 @@ int captures_check(struct lab *lab, json_t *params, struct error *err)
  * @fd:		A stream's output, -1: files
  * @err:	Error to fill
  *
+ * A capture that was started already goes on with its files.
+ *
  * Return: 0 or -errno
  */
 static int spawn_for(struct capture_run *run, const struct request *request, int fd,
                      struct error *err)
 {
+    bool again = run->started;
     struct capture_options options = {
         .endpoints = request->endpoints.items,
         .endpoint_count = request->endpoints.count,
@@ -475,19 +564,24 @@ static int spawn_for(struct capture_run *run, const struct request *request, int
         .live = fd >= 0,
         .files = fd >= 0 ? 0 : (unsigned)request->files,
         .file_bytes = (uint64_t)request->file_bytes,
+        .resume = again,
     };
     int outputs[CAPTURE_FILES_MAX] = {fd};
     size_t count = 1;
     int r = 0;
 
-    if (fd < 0)
+    if (fd < 0 && again)
+        r = capture_files_again(run, outputs, &count, err);
+    else if (fd < 0)
         r = capture_files_open(run, request->file, options.files, outputs, &count, err);
     if (r == 0)
         r = capture_run_spawn(run, &options, outputs, count, err);
     for (size_t i = 0; fd < 0 && i < count; i++)
         (void)close(outputs[i]);
-    if (r < 0 && fd < 0 && count > 0)
+    if (r < 0 && fd < 0 && count > 0 && !again)
         capture_files_clean(run, true);
+    if (r == 0)
+        run->told = capture_where_text(&request->endpoints);
     return r;
 }
 
@@ -506,6 +600,9 @@ int captures_start(struct lab *lab, json_t *params, int fd, struct capture_run *
     run->where = request.where ? json_incref(request.where) : json_array();
     run->filter = xstrdup(request.filter);
     run->side = xstrdup(request.side);
+    run->once = request.once && !request.side;
+    run->params = json_incref(params);
+    run->since_ms = realtime_ms();
     r = spawn_for(run, &request, output, err);
     if (r < 0) {
         capture_run_free(run);
@@ -519,8 +616,42 @@ int captures_start(struct lab *lab, json_t *params, int fd, struct capture_run *
     return 0;
 }
 
+/**
+ * less() - What is left of a limit
+ * @limit:	Limit, 0: none
+ * @used:	How much was used
+ *
+ * Return: the rest, at least 1; 0: no limit
+ */
+static json_int_t less(json_int_t limit, uint64_t used)
+{
+    if (limit == 0)
+        return 0;
+    return (uint64_t)limit > used ? limit - (json_int_t)used : 1;
+}
+
+int capture_run_again(struct capture_run *run, struct error *err)
+{
+    _cleanup_(request_done) struct request request = {0};
+    int r = run->params ? read_request(run->lab, run->params, &request, err) : -EINVAL;
+
+    if (r < 0)
+        return r;
+    run->before[0] = run->packets;
+    run->before[1] = run->bytes;
+    run->before[2] = run->dropped;
+    request.packets = less(request.packets, run->packets);
+    request.bytes = less(request.bytes, run->bytes);
+    request.duration_ms = less(request.duration_ms, realtime_ms() - run->since_ms);
+    free(run->told);
+    run->told = NULL;
+    run->orders = run->answered = 0;
+    return spawn_for(run, &request, -1, err);
+}
+
 void captures_stop(struct capture_run *run)
 {
+    run->finished = true;
     if (!run->ended)
         (void)pidfd_signal(run->pidfd, SIGTERM);
 }
@@ -529,10 +660,8 @@ void captures_stop_all(struct lab *lab)
 {
     for (size_t i = 0; i < lab->capture_count; i++)
         captures_stop(lab->captures[i]);
-    if (lab->keeper) {
-        lab->keeper->renew = false;
+    if (lab->keeper)
         captures_stop(lab->keeper);
-    }
 }
 
 bool captures_all_ended(const struct lab *lab)
@@ -558,8 +687,15 @@ static json_t *run_state(const struct capture_run *run)
     (void)json_object_set_new(state, "pid", json_integer(run->process.pid));
     (void)json_object_set_new(state, "start_time",
                               json_integer((json_int_t)run->process.start_time));
-    if (run->kept)
-        (void)json_object_set_new(state, "kept", json_string(run->kept));
+    (void)json_object_set_new(state, "since_ms", json_integer((json_int_t)run->since_ms));
+    (void)json_object_set_new(state, "worker_ms", json_integer((json_int_t)run->worker_ms));
+    (void)json_object_set_new(state, "keep_ns", json_integer((json_int_t)run->keep_ns));
+    (void)json_object_set_new(state, "orders", json_integer((json_int_t)run->orders));
+    (void)json_object_set_new(state, "before",
+                              json_pack("[I, I, I]", (json_int_t)run->before[0],
+                                        (json_int_t)run->before[1], (json_int_t)run->before[2]));
+    if (run->params)
+        (void)json_object_set(state, "params", run->params);
     return state;
 }
 
@@ -587,6 +723,18 @@ static char *saved_text(json_t *saved, const char *key)
 }
 
 /**
+ * saved_number() - A number of the state file
+ * @saved:	Object
+ * @key:	Member
+ *
+ * Return: number, 0 if there is none
+ */
+static uint64_t saved_number(json_t *saved, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(saved, key));
+}
+
+/**
  * adopt_run() - Take one capture over
  * @lab:	Lab
  * @saved:	What the state file says of it
@@ -596,6 +744,7 @@ static void adopt_run(struct lab *lab, json_t *saved)
     struct capture_run *run = capture_run_new(lab);
     const char *state = json_string_value(json_object_get(saved, "state"));
     json_t *files = json_object_get(saved, "files"), *where = json_object_get(saved, "where");
+    json_t *params = json_object_get(saved, "params");
     _cleanup_error_ struct error err = ERROR_INIT;
 
     run->id = (unsigned)json_integer_value(json_object_get(saved, "id"));
@@ -605,12 +754,20 @@ static void adopt_run(struct lab *lab, json_t *saved)
     run->filter = saved_text(saved, "filter");
     run->side = saved_text(saved, "side");
     run->error = saved_text(saved, "error");
-    run->kept = saved_text(saved, "kept");
-    run->packets = (uint64_t)json_integer_value(json_object_get(saved, "packets"));
-    run->bytes = (uint64_t)json_integer_value(json_object_get(saved, "bytes"));
-    run->dropped = (uint64_t)json_integer_value(json_object_get(saved, "dropped"));
+    run->params = json_is_object(params) ? json_incref(params) : NULL;
+    run->once = json_is_true(json_object_get(params, "once")) && !run->side;
+    run->since_ms = saved_number(saved, "since_ms");
+    run->worker_ms = saved_number(saved, "worker_ms");
+    run->keep_ns = saved_number(saved, "keep_ns");
+    run->orders = run->answered = saved_number(saved, "orders") + 1000;
+    for (size_t i = 0; i < ARRAY_SIZE(run->before); i++)
+        run->before[i] =
+            (uint64_t)json_integer_value(json_array_get(json_object_get(saved, "before"), i));
+    run->packets = saved_number(saved, "packets");
+    run->bytes = saved_number(saved, "bytes");
+    run->dropped = saved_number(saved, "dropped");
     run->process.pid = (pid_t)json_integer_value(json_object_get(saved, "pid"));
-    run->process.start_time = (uint64_t)json_integer_value(json_object_get(saved, "start_time"));
+    run->process.start_time = saved_number(saved, "start_time");
     run->started = true;
     if (run->id == 0) {
         lab->keeper = run;

@@ -85,6 +85,70 @@ int capture_files_open(struct capture_run *run, const char *file, unsigned ring,
     return 0;
 }
 
+/**
+ * ends_properly() - Is the last block of a file one of statistics?
+ * @path:	File
+ * @ret_time:	When it was written last
+ *
+ * Return: true if so
+ */
+static bool ends_properly(const char *path, struct timespec *ret_time)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    const uint32_t statistics = 5; /* draft-ietf-opsawg-pcapng, 4.6 */
+    uint32_t size, type;
+    struct stat status;
+
+    *ret_time = (struct timespec){0};
+    if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size == 0)
+        return false;
+    *ret_time = status.st_mtim;
+    return pread(fd, &size, sizeof(size), status.st_size - 4) == sizeof(size) &&
+           (off_t)size <= status.st_size &&
+           pread(fd, &type, sizeof(type), status.st_size - (off_t)size) == sizeof(type) &&
+           type == statistics;
+}
+
+bool capture_files_ended(const struct capture_run *run)
+{
+    struct timespec newest = {0}, time;
+    bool ended = false;
+    json_t *item;
+    size_t i;
+
+    if (run->file && !run->files)
+        return ends_properly(run->file, &newest);
+    /* Of a ring the one that was written last; the others end properly anyway. */
+    json_array_foreach (run->files, i, item) {
+        bool this_one = ends_properly(json_string_value(item), &time);
+
+        if (time.tv_sec < newest.tv_sec ||
+            (time.tv_sec == newest.tv_sec && time.tv_nsec < newest.tv_nsec))
+            continue;
+        newest = time;
+        ended = this_one;
+    }
+    return ended;
+}
+
+int capture_files_again(const struct capture_run *run, int *ret_fds, size_t *ret_count,
+                        struct error *err)
+{
+    size_t count = run->files ? json_array_size(run->files) : 1;
+
+    *ret_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *path =
+            run->files ? json_string_value(json_array_get(run->files, i)) : run->file;
+        int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+        if (fd < 0)
+            return error_errno(err, errno, "%s", path);
+        ret_fds[(*ret_count)++] = fd;
+    }
+    return 0;
+}
+
 void capture_files_clean(struct capture_run *run, bool all)
 {
     json_t *item;

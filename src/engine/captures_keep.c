@@ -4,46 +4,16 @@
  * traffic of all the lab (capture/keep.c), and capture.save has it write that down. It begins when
  * the lab comes up and, like any worker, outlives the engine.
  *
- * Its endpoints are those that the lab had then; when a change of the lab brings others, a new
- * worker takes its place, and what the old one had is gone. */
+ * It follows changes of the lab as other captures do (captures_follow.c), and of the time that the
+ * topology wants. One that is killed is replaced, and what it had is gone. */
 
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "engine/captures_priv.h"
-
-/**
- * endpoints_text() - The endpoints of all the lab, to see whether they changed
- * @where:	Endpoints
- *
- * Return: a word each; caller frees
- */
-static char *endpoints_text(const struct capture_where *where)
-{
-    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-
-    for (size_t i = 0; i < where->count; i++)
-        strbuf_printf(&text, "%s=%s ", where->items[i].ifname, where->items[i].label);
-    return strbuf_steal(&text);
-}
-
-void captures_changed(struct lab *lab)
-{
-    _cleanup_free_ char *now = NULL;
-    struct capture_where where;
-
-    if (!lab->keeper || !lab->keeper->kept || lab->keeper->renew || lab->keeper->ended ||
-        lab->state == LAB_STOPPING || capture_where_resolve(lab, NULL, NULL, &where, NULL) < 0)
-        return;
-    now = endpoints_text(&where);
-    capture_where_done(&where);
-    if (strcmp(now, lab->keeper->kept) == 0)
-        return;
-    lab->keeper->renew = true;
-    captures_stop(lab->keeper);
-}
 
 void captures_keep_start(struct lab *lab)
 {
@@ -67,7 +37,8 @@ void captures_keep_start(struct lab *lab)
                               .keep_ns = lab->topology->capture_keep_ns,
                           },
                           NULL, 0, &err);
-    run->kept = endpoints_text(&where);
+    run->keep_ns = lab->topology->capture_keep_ns;
+    run->told = capture_where_text(&where);
     capture_where_done(&where);
     if (r < 0) {
         log_warning("nothing is kept: %s", error_message(&err));
@@ -75,6 +46,31 @@ void captures_keep_start(struct lab *lab)
         return;
     }
     lab->keeper = run;
+}
+
+char *captures_keep_difference(const struct lab *lab, const struct topology *topology)
+{
+    if (lab->topology->capture_keep_ns == topology->capture_keep_ns)
+        return NULL;
+    return topology->capture_keep_ns ? units_format_duration(topology->capture_keep_ns)
+                                     : xstrdup("nothing");
+}
+
+void capture_keep_follow(struct lab *lab)
+{
+    uint64_t wanted = lab->topology->capture_keep_ns;
+    struct capture_run *keeper = lab->keeper;
+
+    if (wanted && !keeper) {
+        captures_keep_start(lab);
+    } else if (!wanted && keeper) {
+        captures_stop(keeper);
+    } else if (keeper && wanted != keeper->keep_ns) {
+        _cleanup_free_ char *message = xasprintf("keep %llu", (unsigned long long)wanted);
+
+        if (capture_run_tell(keeper, message, -1, NULL) == 0)
+            keeper->keep_ns = wanted;
+    }
 }
 
 /**

@@ -25,24 +25,32 @@ struct capture_save {
 /* One capture worker. */
 struct capture_run {
     struct lab *lab;
-    unsigned id;   /* 0: the one that keeps the last stretch of traffic */
-    json_t *where; /* as asked for; [] is the whole lab */
-    char *file;    /* NULL: a stream */
-    json_t *files; /* ring of files: their names; else NULL */
+    unsigned id;    /* 0: the one that keeps the last stretch of traffic */
+    json_t *where;  /* as asked for; [] is the whole lab */
+    json_t *params; /* of the call, to start its worker anew; NULL: the keeper's */
+    char *file;     /* NULL: a stream */
+    json_t *files;  /* ring of files: their names; else NULL */
     char *filter;
     char *side; /* "before", "after" or NULL */
     int pidfd, control_fd;
     sd_event_source *exit_source, *control_source;
     struct process_id process;
     uint64_t packets, bytes, dropped;
-    char *error; /* why it ended, NULL while it runs */
+    uint64_t before[3]; /* of these, by workers before this one */
+    uint64_t since_ms;  /* when it was started, since 1970 */
+    uint64_t worker_ms; /* when its worker was */
+    char *error;        /* why it ended, NULL while it runs */
     bool started, ended;
+    bool once;                     /* of links and LANs take frames where they are sent */
+    bool finished;                 /* the worker has said that it ends, or was asked to */
     struct rpc_call *pending;      /* capture.start waiting for the worker's word */
     struct capture_stop *stopping; /* capture.stop waiting for its end */
     struct capture_save *saves;    /* of the keeper */
     uint64_t next_save;
-    char *kept; /* of the keeper: its endpoints, as captures_keep.c writes them */
-    bool renew; /* of the keeper: another one follows it */
+    uint64_t keep_ns; /* of the keeper */
+    /* ---- captures_follow.c ---- */
+    char *told;                /* the endpoints that the worker knows of; NULL: not certain */
+    uint64_t orders, answered; /* number of the last order, and of the last one carried out */
 };
 
 /* ---- captures.c: workers ---- */
@@ -53,6 +61,10 @@ void capture_run_free(struct capture_run *run);
  * @outputs:	Descriptors of the output and of further files; borrowed */
 int capture_run_spawn(struct capture_run *run, struct capture_options *options, const int *outputs,
                       size_t output_count, struct error *err);
+/* capture_run_read() - Take in what the worker has sent so far. Return: false at its end */
+bool capture_run_read(struct capture_run *run);
+/* capture_run_again() - Its worker was killed: start another one that goes on with its files. */
+int capture_run_again(struct capture_run *run, struct error *err);
 /* capture_run_adopt() - Connect to a worker that an earlier engine started. */
 int capture_run_adopt(struct capture_run *run, struct error *err);
 /* capture_run_tell() - Send a message, and a descriptor if @fd is one. */
@@ -75,12 +87,22 @@ struct capture_where {
  * "before" and "after" a link's impairment. */
 int capture_where_resolve(const struct lab *lab, json_t *names, const char *side,
                           struct capture_where *ret_where, struct error *err);
+/* capture_where_left() - The same for names that were right once: what is not in the lab any more
+ * is left out, so that there may be nothing. */
+void capture_where_left(const struct lab *lab, json_t *names, const char *side,
+                        struct capture_where *ret_where);
+/* capture_where_text() - A line for each endpoint, as a worker is told ("ends", capture.h). Caller
+ * frees. */
+char *capture_where_text(const struct capture_where *where);
 /* capture_where_once() - Of a cable or segment whose ends are all there, take frames where they are
  * sent: each is there once. */
 void capture_where_once(const struct lab *lab, struct capture_where *where);
 void capture_where_done(struct capture_where *where);
 
 /* ---- captures_files.c ---- */
+/* capture_files_again() - Open what capture_files_open() made, to go on with it. */
+int capture_files_again(const struct capture_run *run, int *ret_fds, size_t *ret_count,
+                        struct error *err);
 /* capture_files_open() - Where a capture goes: into @run->file, for a ring @run->files too.
  * @ret_fds:	Room for 1 + CAPTURE_FILES_MAX */
 int capture_files_open(struct capture_run *run, const char *file, unsigned ring, int *ret_fds,
@@ -88,6 +110,8 @@ int capture_files_open(struct capture_run *run, const char *file, unsigned ring,
 /* capture_files_clean() - Remove what was made and holds nothing. @all: what was made, in any case
  */
 void capture_files_clean(struct capture_run *run, bool all);
+/* capture_files_ended() - The last thing that was written is what ends a capture. */
+bool capture_files_ended(const struct capture_run *run);
 /* capture_files_default() - A name for a file that was given none: new absolute path, NULL on
  * failure. */
 char *capture_files_default(struct lab *lab, const char *what, struct error *err);
@@ -98,3 +122,5 @@ int capture_files_create(const char *path, struct error *err);
 void capture_keep_saved(struct capture_run *run, json_t *report);
 /* capture_keep_ended() - Its worker is gone: nobody answers those who wait. */
 void capture_keep_ended(struct capture_run *run);
+/* capture_keep_follow() - As long as the topology says, if at all. */
+void capture_keep_follow(struct lab *lab);

@@ -237,6 +237,36 @@ int capture_where_resolve(const struct lab *lab, json_t *names, const char *side
     return r;
 }
 
+void capture_where_left(const struct lab *lab, json_t *names, const char *side,
+                        struct capture_where *ret_where)
+{
+    struct capture_where where = {.count = 0};
+    json_t *name;
+    size_t i;
+
+    json_array_foreach (names, i, name)
+        (void)add_name(lab, &where, json_string_value(name), side, NULL);
+    if (json_array_size(names) == 0)
+        (void)add_name(lab, &where, "lab", NULL, NULL);
+    *ret_where = where;
+}
+
+char *capture_where_text(const struct capture_where *where)
+{
+    static const char *const directions[] = {
+        [CAPTURE_BOTH] = "both", [CAPTURE_SENT] = "sent", [CAPTURE_RECEIVED] = "received"};
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+    for (size_t i = 0; i < where->count; i++) {
+        const struct capture_endpoint *item = &where->items[i];
+        _cleanup_free_ char *label = text_escape(item->label, strlen(item->label));
+
+        strbuf_printf(&text, "%s\t%s\t%s\t%s\n", item->ifname, directions[item->direction], label,
+                      item->link ? item->link : "");
+    }
+    return strbuf_steal(&text);
+}
+
 /**
  * endpoint_of() - The endpoint of a NIC
  * @lab:	Lab

@@ -178,7 +178,8 @@ struct lab {
     struct capture_run **captures;
     size_t capture_count, capture_capacity;
     unsigned next_capture;
-    struct capture_run *keeper; /* capture: {keep: …}, or NULL */
+    struct capture_run *keeper;              /* capture: {keep: …}, or NULL */
+    const struct fabric_plan *captures_plan; /* what they follow; not dereferenced */
     struct rpc_server *rpc;
     enum lab_state state;
     bool wipe_when_down;
@@ -430,8 +431,16 @@ void captures_note(struct lab *lab, const char *text);
  * up.
  */
 void captures_keep_start(struct lab *lab);
+/* captures_keep_difference() - How much of the past another topology keeps: new text, NULL if as
+ * much as the lab's. */
+char *captures_keep_difference(const struct lab *lab, const struct topology *topology);
 /* captures_changed() - Ends may have come or gone; cheap. */
 void captures_changed(struct lab *lab);
+/* captures_coming() - The lab is about to be what its topology and plan say by now: have the
+ * workers listen to what will be there, so that they miss nothing. */
+void captures_coming(struct lab *lab);
+/* captures_follow() - … and now it is. @from_ns: when that began, CLOCK_REALTIME */
+void captures_follow(struct lab *lab, uint64_t from_ns);
 /* captures_state() - What captures_adopt() of a later engine needs. */
 json_t *captures_state(const struct lab *lab);
 void captures_adopt(struct lab *lab, json_t *saved);
