@@ -115,8 +115,8 @@ static void add_segment(struct table *table, const struct fabric_segment *segmen
     for (size_t t = 0; t < segment->tap_count; t++)
         attach(&table->items[segment->taps[t]], ATTACH_PORT, segment->ifname);
     if (segment->uplink != FABRIC_UPLINK_NONE) {
-        struct iface *uplink =
-            &table->items[add_named(table, 'u', segment->ifname, IFACE_UPLINK, mtu)];
+        size_t at = add_named(table, 'u', segment->ifname, IFACE_UPLINK, mtu);
+        struct iface *uplink = &table->items[at]; /* not before the table has grown */
 
         uplink->uplink = segment->uplink;
         uplink->interface = segment->interface ? xstrdup(segment->interface) : NULL;
