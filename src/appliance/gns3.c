@@ -2,11 +2,8 @@
 
 /* GNS3 appliances: JSON of the versions 3 to 8 becomes a definition as appliance.yaml has it.
  *
- * Up to version 7 there is one set of properties, "qemu", with what concerns ports beside it at the
- * top. Version 8 has sets with names, of which each version of the appliance picks one, laid over
- * the default set unless it says otherwise, and the ports' keys are within. properties() brings
- * both to one form; all else reads that. Unknown keys are passed over, as newer files bring them;
- * values that would have to be guessed at are refused. */
+ * gns3_versions.c brings all versions to one form, and that is read here. Unknown keys are passed
+ * over, as newer files bring them; values that would have to be guessed at are refused. */
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -18,8 +15,6 @@
 #include "base/alloc.h"
 #include "base/strbuf.h"
 #include "base/text.h"
-
-enum { VERSION_LEAST = 3, VERSION_MOST = 8 };
 
 /* The places that an appliance's version has files for. */
 static const struct slot {
@@ -69,150 +64,6 @@ const char *gns3_string(const json_t *object, const char *key)
 }
 
 /**
- * number_of() - A number of an object, which some files have as text
- * @object:	Object
- * @key:	Key
- * @fallback:	If there is none
- * @ret_number:	Number
- * @err:	Error to fill
- *
- * Return: 0 or -EINVAL
- */
-static int number_of(const json_t *object, const char *key, json_int_t fallback,
-                     json_int_t *ret_number, struct error *err)
-{
-    const json_t *value = json_object_get(object, key);
-    const char *text = json_string_value(value);
-    char *end = NULL;
-
-    *ret_number = fallback;
-    if (!value || json_is_null(value))
-        return 0;
-    if (json_is_integer(value)) {
-        *ret_number = json_integer_value(value);
-        return 0;
-    }
-    if (text && isdigit((unsigned char)*text) && strlen(text) < 16) {
-        *ret_number = strtoll(text, &end, 10);
-        if (!*end)
-            return 0;
-    }
-    return error_input(err, "'%s' is no number", key);
-}
-
-/**
- * find_version() - The version of the appliance that is asked for
- * @root:	File
- * @wanted:	Its name, or NULL
- * @ret_version: Borrowed
- * @err:	Error to fill
- *
- * Return: 0 or -EINVAL
- */
-static int find_version(const json_t *root, const char *wanted, const json_t **ret_version,
-                        struct error *err)
-{
-    const json_t *versions = json_object_get(root, "versions"), *version;
-    _cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
-    size_t i;
-
-    json_array_foreach (versions, i, version) {
-        const char *name = gns3_string(version, "name");
-        _cleanup_free_ char *safe = name ? text_escape(name, strnlen(name, 60)) : NULL;
-
-        if (!name)
-            continue;
-        if (!wanted || strcmp(name, wanted) == 0) {
-            *ret_version = version;
-            return 0;
-        }
-        if (i < 40)
-            strbuf_printf(&names, "%s'%s'", names.size ? ", " : "", safe);
-    }
-    if (!names.size)
-        return error_input(err, "the appliance lists no version, so it has no files to run");
-    (void)error_input(err, "the appliance has no version '%s'", wanted);
-    error_hint(err, "there are: %s", names.data);
-    return -EINVAL;
-}
-
-/**
- * find_set() - A set of properties of a file of version 8
- * @root:	File
- * @name:	Its name; NULL: the default one
- *
- * Return: borrowed, or NULL
- */
-static const json_t *find_set(const json_t *root, const char *name)
-{
-    const json_t *sets = json_object_get(root, "settings"), *set, *only = NULL;
-    size_t i;
-
-    json_array_foreach (sets, i, set) {
-        const char *own = gns3_string(set, "name");
-
-        if (name ? own && strcmp(own, name) == 0 : json_is_true(json_object_get(set, "default")))
-            return set;
-        only = set;
-    }
-    return !name && json_array_size(sets) == 1 ? only : NULL;
-}
-
-/**
- * properties() - The properties of a version in one form for all versions of the file
- * @root:	File
- * @version:	The appliance's version
- * @registry:	The file's version
- * @ret_properties: New object
- * @err:	Error to fill
- *
- * Return: 0 or -EINVAL
- */
-static int properties(const json_t *root, const json_t *version, json_int_t registry,
-                      json_t **ret_properties, struct error *err)
-{
-    static const char *const outside[] = {"first_port_name", "port_name_format",
-                                          "port_segment_size", "linked_clone"};
-    const char *name = gns3_string(version, "settings"), *type;
-    const json_t *base, *set;
-    json_t *merged;
-
-    if (registry < 8) {
-        const json_t *qemu = json_object_get(root, "qemu");
-
-        if (!json_is_object(qemu))
-            return error_input(err, "the appliance has no part for QEMU (it is for %s)",
-                               json_object_get(root, "docker")     ? "Docker"
-                               : json_object_get(root, "dynamips") ? "Dynamips"
-                               : json_object_get(root, "iou")      ? "IOU"
-                                                                   : "something else");
-        merged = json_copy((json_t *)qemu);
-        for (size_t i = 0; i < ARRAY_SIZE(outside); i++)
-            if (json_object_get(root, outside[i]))
-                (void)json_object_set(merged, outside[i], json_object_get(root, outside[i]));
-        *ret_properties = merged;
-        return 0;
-    }
-    base = find_set(root, NULL);
-    set = name ? find_set(root, name) : base;
-    if (!set)
-        return error_input(err, "the version's set of settings is not in the file");
-    type = gns3_string(set, "template_type");
-    if (!type && base)
-        type = gns3_string(base, "template_type");
-    if (!type)
-        type = gns3_string(root, "template_type");
-    if (!type || strcmp(type, "qemu") != 0)
-        return error_input(err, "the appliance has no part for QEMU");
-    merged = json_object();
-    if (base && base != set && !json_is_false(json_object_get(set, "inherit_default_properties")))
-        (void)json_object_update(merged, json_object_get(base, "template_properties"));
-    (void)json_object_update(merged, json_object_get(set, "template_properties"));
-    *ret_properties = merged;
-    return 0;
-}
-
-/**
  * take_machine() - Architecture, CPUs, memory
  * @gns3:	What is being made
  * @props:	Properties
@@ -234,9 +85,16 @@ static int take_machine(struct gns3 *gns3, const json_t *props, struct error *er
     for (size_t i = 0; i < ARRAY_SIZE(archs); i++)
         if (strcmp(archs[i], arch) == 0)
             known = archs[i];
-    if (!known)
-        return error_input(err, "no architecture of that name is known here");
-    if (number_of(props, "ram", 256, &ram, err) < 0 || number_of(props, "cpus", 1, &cpus, err) < 0)
+    if (!known) {
+        _cleanup_free_ char *shown = text_escape(arch, strnlen(arch, 40));
+
+        return error_input(err,
+                           "its architecture is '%s': labctl runs x86_64, i386, aarch64, arm, "
+                           "ppc64 and riscv64",
+                           shown);
+    }
+    if (gns3_number(props, "ram", 256, &ram, err) < 0 ||
+        gns3_number(props, "cpus", 1, &cpus, err) < 0)
         return -EINVAL;
     if (ram < 1 || ram > 1 << 24 || cpus < 1 || cpus > 255)
         return error_input(err, "its memory or CPUs are out of all range");
@@ -287,6 +145,46 @@ static void take_console(struct gns3 *gns3, const json_t *props)
     else if (close)
         gns3_note(gns3, "on_close %.20s is passed over: a node is stopped by its power button",
                   close);
+    if (json_number_value(json_object_get(props, "cpu_throttling")) > 0)
+        gns3_note(gns3, "cpu_throttling is dropped: a node may use the CPU that there is");
+    if (gns3_string(props, "process_priority") &&
+        strcmp(gns3_string(props, "process_priority"), "normal") != 0)
+        gns3_note(gns3, "process_priority is dropped: all nodes are of the same");
+}
+
+/**
+ * nic_model() - QEMU's name of an adapter type
+ * @gns3:	What is being made
+ * @word:	GNS3's
+ *
+ * Return: word
+ */
+static const char *nic_model(struct gns3 *gns3, const char *word)
+{
+    if (strcmp(word, "virtio") == 0)
+        return "virtio-net-pci";
+    if (strcmp(word, "igb") != 0)
+        return word;
+    gns3_note(gns3, "adapter_type igb became e1000e, since QEMU has had an igb only since 8.0");
+    return "e1000e";
+}
+
+/**
+ * has_port() - Whether an adapter is in the list already
+ * @ports:	Entries of nics.ports
+ * @number:	Adapter
+ *
+ * Return: true if so
+ */
+static bool has_port(const json_t *ports, json_int_t number)
+{
+    const json_t *port;
+    size_t i;
+
+    json_array_foreach (ports, i, port)
+        if (json_integer_value(json_object_get(port, "nic")) == number)
+            return true;
+    return false;
 }
 
 /**
@@ -313,7 +211,7 @@ static int take_custom_ports(struct gns3 *gns3, const json_t *list, json_t *nics
         json_int_t number;
         json_t *port;
 
-        r = number_of(item, "adapter_number", -1, &number, err);
+        r = gns3_number(item, "adapter_number", -1, &number, err);
         if (r < 0)
             break;
         if (number < 0 || number >= count) {
@@ -326,8 +224,10 @@ static int take_custom_ports(struct gns3 *gns3, const json_t *list, json_t *nics
         }
         if (gns3_string(item, "mac_address"))
             gns3_note(gns3, "custom_adapters: MAC addresses are made by labctl");
-        if (!name && !model)
+        /* Of two for one adapter the first counts. */
+        if ((!name && !model) || has_port(ports, number))
             continue;
+        model = model ? nic_model(gns3, model) : NULL;
         port = json_pack("{s:I, s:s*, s:s*}", "nic", number, "name", name, "model", model);
         (void)json_array_append_new(ports, port);
     }
@@ -381,8 +281,8 @@ static int take_nics(struct gns3 *gns3, const json_t *props, struct error *err)
     json_int_t count, segment;
     int r;
 
-    if (number_of(props, "adapters", 1, &count, err) < 0 ||
-        number_of(props, "port_segment_size", 0, &segment, err) < 0)
+    if (gns3_number(props, "adapters", 1, &count, err) < 0 ||
+        gns3_number(props, "port_segment_size", 0, &segment, err) < 0)
         return -EINVAL;
     if (count < 0 || count > APPLIANCE_NICS_MAX)
         return error_input(err, "%" JSON_INTEGER_FORMAT " adapters: a machine has room for %d",
@@ -393,7 +293,7 @@ static int take_nics(struct gns3 *gns3, const json_t *props, struct error *err)
         format = "Ethernet{0}";
     if (port_name_check(format, err) < 0)
         return error_prefix(err, "port_name_format");
-    (void)json_object_set_new(nics, "model", json_string(model ? model : "e1000"));
+    (void)json_object_set_new(nics, "model", json_string(model ? nic_model(gns3, model) : "e1000"));
     (void)json_object_set_new(nics, "count", json_integer(count));
     first = gns3_string(props, "first_port_name");
     if (first && port_name_check(first, err) < 0)
@@ -429,7 +329,7 @@ static int add_file(struct gns3 *gns3, const json_t *root, const json_t *version
                     const char *filename, struct error *err)
 {
     json_t *files = json_object_get(gns3->definition, "files"), *known;
-    const char *wanted = gns3_string(version, "name"), *md5, *url;
+    const char *wanted = gns3_string(version, "name"), *md5, *url, *kind;
     const json_t *images = json_object_get(root, "images"), *image, *found = NULL;
     _cleanup_free_ char *shown = text_escape(filename, strnlen(filename, 120)), *small = NULL;
     json_int_t bytes;
@@ -454,9 +354,17 @@ static int add_file(struct gns3 *gns3, const json_t *root, const json_t *version
             (!found || (wanted && of && strcmp(of, wanted) == 0)))
             found = image;
     }
-    if (number_of(found, "filesize", 0, &bytes, err) < 0)
+    if (gns3_number(found, "filesize", 0, &bytes, err) < 0)
         return -EINVAL;
     md5 = gns3_string(found, "md5sum");
+    /* As version 8 may say it, of which MD5 is the only kind. */
+    if (!md5)
+        md5 = gns3_string(found, "checksum");
+    kind = gns3_string(found, "checksum_type");
+    if (md5 && kind && strcmp(kind, "md5") != 0 && !gns3_string(found, "md5sum")) {
+        gns3_note(gns3, "the checksum of '%s' is of a kind that is not known here", filename);
+        md5 = NULL;
+    }
     if (md5) {
         small = xstrdup(md5);
         for (char *at = small; *at; at++)
@@ -646,7 +554,7 @@ static int take_all(struct gns3 *gns3, const json_t *root, const json_t *version
 
     if (r < 0)
         return r;
-    gns3_words(gns3, root, version);
+    gns3_words(gns3, root, version, props);
     if (json_is_true(json_object_get(props, "uefi")))
         (void)json_object_set_new(gns3_map(gns3, "firmware"), "type", json_string("uefi"));
     if (json_is_true(json_object_get(props, "tpm")))
@@ -676,14 +584,15 @@ static int take_all(struct gns3 *gns3, const json_t *root, const json_t *version
     return 0;
 }
 
-int gns3_definition(const char *data, size_t size, const char *version, const char *name,
-                    json_t **ret_definition, json_t *notes, struct error *err)
+int gns3_definition(const struct gns3_source *source, const char *name, json_t **ret_definition,
+                    char **ret_version, json_t *notes, struct error *err)
 {
+    /* Some editors put a byte order mark in front. */
+    size_t skip = source->size >= 3 && memcmp(source->data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     json_error_t fault;
-    json_t *root = json_loadb(data, size, 0, &fault), *props = NULL;
+    json_t *root = json_loadb(source->data + skip, source->size - skip, 0, &fault), *props = NULL;
     struct gns3 gns3 = {.notes = notes};
     const json_t *chosen = NULL;
-    json_int_t registry = 0;
     int r;
 
     if (!root)
@@ -691,17 +600,11 @@ int gns3_definition(const char *data, size_t size, const char *version, const ch
                            fault.text);
     gns3.definition = json_object();
     (void)json_object_set_new(gns3.definition, "name", json_string(name));
-    r = json_is_object(root) ? number_of(root, "registry_version", 0, &registry, err)
-                             : error_input(err, "not a GNS3 appliance");
-    if (r == 0 && (registry < VERSION_LEAST || registry > VERSION_MOST))
-        r = error_input(err, "registry_version %" JSON_INTEGER_FORMAT ": %d to %d are read",
-                        registry, VERSION_LEAST, VERSION_MOST);
-    if (r == 0)
-        r = find_version(root, version, &chosen, err);
-    if (r == 0)
-        r = properties(root, chosen, registry, &props, err);
+    r = gns3_choose(root, source, &chosen, &props, err);
     if (r == 0)
         r = take_all(&gns3, root, chosen, props, err);
+    if (r == 0 && ret_version)
+        *ret_version = xstrdup(gns3_string(chosen, "name"));
     json_decref(props);
     json_decref(root);
     if (r < 0) {

@@ -23,6 +23,8 @@ void gns3_suggest_ready(struct gns3 *gns3, const json_t *root)
         {"junos", "login: *$"},
         {"vsrx", "login: *$"},
         {"vqfx", "login: *$"},
+        {"vmx", "login: *$"},
+        {"catalyst 8000v", "CVAC-4-CONFIG_DONE|Press RETURN to get started"},
         {"c8000v", "CVAC-4-CONFIG_DONE|Press RETURN to get started"},
         {"csr1000v", "Press RETURN to get started"},
         {"csr 1000v", "Press RETURN to get started"},
@@ -31,6 +33,12 @@ void gns3_suggest_ready(struct gns3 *gns3, const json_t *root)
         {"nx-os", "\\(yes/skip/no\\)\\[no\\]:|login: *$"},
         {"nxos", "\\(yes/skip/no\\)\\[no\\]:|login: *$"},
         {"veos", "login: *$"},
+        {"asav", "^(ciscoasa|asav[0-9]*)> *$"},
+        {"sr os", "[Ll]ogin: *$"},
+        {"vsr", "[Ll]ogin: *$"},
+        {"exos", "login: *$"},
+        {"arubaos", "login: *$"},
+        {"palo alto", "login: *$"},
         {"forti", "login: *$"},
         {"pa-vm", "login: *$"},
         {"vyos", "login: *$"},
@@ -38,8 +46,15 @@ void gns3_suggest_ready(struct gns3 *gns3, const json_t *root)
         {"sonic", "login: *$"},
         {"openwrt", "Please press Enter to activate this console"},
         {"alpine", "login: *$"},
-        {"ubuntu cloud", "login: *$"},
+        {"ubuntu", "login: *$"},
         {"debian", "login: *$"},
+        {"centos", "login: *$"},
+        {"almalinux", "login: *$"},
+        {"rocky linux", "login: *$"},
+        {"fedora", "login: *$"},
+        {"opensuse", "login: *$"},
+        {"freebsd", "login: *$"},
+        {"openbsd", "login: *$"},
     };
     _cleanup_free_ char *name =
         xasprintf("%s %s", gns3_string(root, "name") ? gns3_string(root, "name") : "",
@@ -77,12 +92,33 @@ static char *one_line(const char *text)
     return text_escape(copy, strlen(copy));
 }
 
-void gns3_words(struct gns3 *gns3, const json_t *root, const json_t *version)
+/**
+ * nearest() - A text that may stand with the version, with its settings, or at the top
+ * @key:	Key
+ * @version:	The appliance's version
+ * @props:	Its properties
+ * @root:	File
+ *
+ * Return: borrowed, or NULL
+ */
+static const char *nearest(const char *key, const json_t *version, const json_t *props,
+                           const json_t *root)
+{
+    const char *text = gns3_string(version, key);
+
+    if (!text)
+        text = gns3_string(props, key);
+    return text ? text : gns3_string(root, key);
+}
+
+void gns3_words(struct gns3 *gns3, const json_t *root, const json_t *version, const json_t *props)
 {
     const char *name = gns3_string(root, "name"), *availability = gns3_string(root, "availability");
-    const char *user = gns3_string(root, "default_username");
-    const char *password = gns3_string(root, "default_password"),
-               *number = gns3_string(version, "name");
+    const char *user = nearest("default_username", version, props, root);
+    const char *password = nearest("default_password", version, props, root);
+    const char *usage = nearest("usage", version, props, root);
+    const char *install = nearest("installation_instructions", version, props, root);
+    const char *status = gns3_string(root, "status"), *number = gns3_string(version, "name");
     _cleanup_free_ char *whole = xasprintf("%s %s", name ? name : "", number ? number : "");
     _cleanup_free_ char *line = one_line(whole), *note = NULL;
     const char *url = gns3_string(root, "product_url");
@@ -105,4 +141,16 @@ void gns3_words(struct gns3 *gns3, const json_t *root, const json_t *version)
 
         (void)json_object_set_new(gns3_map(gns3, "login"), "password", json_string(safe));
     }
+    if (usage) {
+        _cleanup_free_ char *said = one_line(usage);
+
+        gns3_note(gns3, "its makers say: %s", said);
+    }
+    if (install) {
+        _cleanup_free_ char *said = one_line(install);
+
+        gns3_note(gns3, "to install it: %s", said);
+    }
+    if (status && strcmp(status, "stable") != 0)
+        gns3_note(gns3, "its makers call the appliance %.20s", status);
 }

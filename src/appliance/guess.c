@@ -42,7 +42,7 @@ static bool wants_uefi(const char *path)
  */
 static char *stored_name(const char *path, bool packed)
 {
-    static const char *const endings[] = {".gz", ".bz2", ".xz", ".zip", ".7z", ".zst"};
+    static const char *const endings[] = {".gz", ".bz2", ".xz", ".zip", ".7z", ".zst", ".lzma"};
     char *name = xstrdup(strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
 
     for (size_t i = 0; packed && i < ARRAY_SIZE(endings); i++) {

@@ -28,9 +28,6 @@
 
 enum { SOURCE_MAX = 4 << 20 };
 
-/* More than this does not come out of an archive whose content nobody has told the size of. */
-#define UNPACK_MOST (256ull << 30)
-
 char *definition_text(const json_t *definition, const char *comment)
 {
     struct strbuf text = STRBUF_INIT;
@@ -86,6 +83,10 @@ static const char *base_name(const char *path)
     return strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 }
 
+/* Endings that a file may have in addition to its name when it comes packed. */
+static const char *const packed_endings[] = {"",     ".gz", ".bz2", ".xz",
+                                             ".zip", ".7z", ".zst", ".lzma"};
+
 /**
  * fits_name() - Whether a file is called like one that is wanted, maybe packed
  * @path:	File that was given
@@ -95,14 +96,13 @@ static const char *base_name(const char *path)
  */
 static bool fits_name(const char *path, const char *wanted)
 {
-    static const char *const packed[] = {"", ".gz", ".bz2", ".xz", ".zip", ".7z", ".zst"};
     const char *base = base_name(path);
     size_t size = strlen(wanted);
 
     if (strncmp(base, wanted, size) != 0)
         return false;
-    for (size_t i = 0; i < ARRAY_SIZE(packed); i++)
-        if (strcmp(base + size, packed[i]) == 0)
+    for (size_t i = 0; i < ARRAY_SIZE(packed_endings); i++)
+        if (strcmp(base + size, packed_endings[i]) == 0)
             return true;
     return false;
 }
@@ -156,8 +156,7 @@ static int put_file(const char *path, const json_t *wanted, const char *dir, cha
         }
         (void)unlink(temp);
     }
-    r = file_unpack(fd, name, bytes > 0 ? (unsigned long long)bytes : UNPACK_MOST, temp, ret_md5,
-                    err);
+    r = file_unpack(fd, name, bytes > 0 ? (unsigned long long)bytes : 0, temp, ret_md5, err);
     if (r < 0)
         return error_prefix(err, "%s", path);
     *ret_temp = steal_ptr(temp);
@@ -228,7 +227,32 @@ static bool is_folder(const char *path)
 }
 
 /**
- * find_given() - A file by its name: among those that people gave, or beside the appliance
+ * find_beside() - A file by its name beside the description, maybe packed
+ * @request:	What is asked for
+ * @name:	Name
+ *
+ * Return: new path, or NULL
+ */
+static char *find_beside(const struct image_import *request, const char *name)
+{
+    _cleanup_free_ char *dir = NULL;
+    struct stat st;
+
+    if (!request->source)
+        return NULL;
+    dir = is_folder(request->source) ? xstrdup(request->source) : path_dirname(request->source);
+    for (size_t i = 0; i < ARRAY_SIZE(packed_endings); i++) {
+        char *path = xasprintf("%s/%s%s", dir, name, packed_endings[i]);
+
+        if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+            return path;
+        free(path);
+    }
+    return NULL;
+}
+
+/**
+ * find_given() - A file by its name: among those that people gave, or beside the description
  * @request:	What is asked for
  * @used:	For each file given, whether it is used
  * @name:	Name
@@ -237,25 +261,35 @@ static bool is_folder(const char *path)
  */
 static char *find_given(const struct image_import *request, bool *used, const char *name)
 {
-    _cleanup_free_ char *dir = NULL;
-    struct stat st;
-
-    if (request->source)
-        dir = is_folder(request->source) ? xstrdup(request->source) : path_dirname(request->source);
     for (size_t i = 0; i < request->disk_count; i++) {
         if (!used[i] && fits_name(request->disks[i], name)) {
             used[i] = true;
             return xstrdup(request->disks[i]);
         }
     }
-    if (dir) {
-        char *path = path_join(dir, name);
+    return find_beside(request, name);
+}
 
-        if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
-            return path;
-        free(path);
-    }
-    return NULL;
+/**
+ * have_file() - Whether a file of that name is there: gns3_source.have
+ * @data:	What is asked for
+ * @name:	Name
+ *
+ * Return: true if so
+ */
+static bool have_file(void *data, const char *name)
+{
+    const struct image_import *request = data;
+    _cleanup_free_ char *path = NULL;
+
+    /* A name that leads elsewhere is refused later on. */
+    if (!image_file_name_ok(name))
+        return false;
+    for (size_t i = 0; i < request->disk_count; i++)
+        if (fits_name(request->disks[i], name))
+            return true;
+    path = find_beside(request, name);
+    return path != NULL;
 }
 
 /**
@@ -388,26 +422,30 @@ static int write_definition(const char *dir, const json_t *definition, const cha
  * @request:	What is asked for
  * @name:	Of the image
  * @ret_definition: New object
+ * @ret_version: Version that was taken, if there are such; caller frees
  * @notes:	Gets what people should know
  * @err:	Error to fill
  *
  * Return: 0 or -errno
  */
 static int read_source(const struct image_import *request, const char *name,
-                       json_t **ret_definition, json_t *notes, struct error *err)
+                       json_t **ret_definition, char **ret_version, json_t *notes,
+                       struct error *err)
 {
     _cleanup_free_ char *data = NULL;
-    size_t size = 0;
+    struct gns3_source source = {
+        .version = request->version, .have = have_file, .have_data = (void *)request};
     int r;
 
     if (!request->source)
         return guess_definition(request, name, ret_definition, notes, err);
     if (is_folder(request->source))
         return eve_definition(request->source, name, ret_definition, notes, err);
-    r = file_read(request->source, SOURCE_MAX, &data, &size, err);
+    r = file_read(request->source, SOURCE_MAX, &data, &source.size, err);
     if (r < 0)
         return r;
-    r = gns3_definition(data, size, request->version, name, ret_definition, notes, err);
+    source.data = data;
+    r = gns3_definition(&source, name, ret_definition, ret_version, notes, err);
     return r < 0 ? error_prefix(err, "%s", request->source) : 0;
 }
 
@@ -416,7 +454,7 @@ int image_import(const struct image_import *request, json_t **ret_report, struct
     _cleanup_(image_making_done) struct image_making making = {.lock = -1};
     _cleanup_free_ char *name = request->name ? xstrdup(request->name)
                                               : import_name(request->source ? request->source : "");
-    _cleanup_free_ char *comment = NULL, *shown = NULL;
+    _cleanup_free_ char *comment = NULL, *shown = NULL, *version = NULL;
     json_t *definition = NULL, *notes = json_array(), *missing = json_array();
     const char *from = request->source ? base_name(request->source) : request->disks[0];
     int r;
@@ -426,7 +464,7 @@ int image_import(const struct image_import *request, json_t **ret_report, struct
     if (!text_is_name(name))
         r = error_input(err, "'%s' cannot be the name of an image: give one by --name", name);
     else
-        r = read_source(request, name, &definition, notes, err);
+        r = read_source(request, name, &definition, &version, notes, err);
     if (r == 0)
         r = image_making_begin(&making, err);
     if (r == 0)
@@ -439,8 +477,8 @@ int image_import(const struct image_import *request, json_t **ret_report, struct
     if (r == 0)
         r = image_making_publish(&making, name, request->replace, err);
     if (r == 0)
-        *ret_report =
-            json_pack("{s:s, s:O, s:O}", "name", name, "notes", notes, "missing", missing);
+        *ret_report = json_pack("{s:s, s:s*, s:O, s:O}", "name", name, "version", version, "notes",
+                                notes, "missing", missing);
     json_decref(definition);
     json_decref(notes);
     json_decref(missing);

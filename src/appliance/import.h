@@ -33,15 +33,22 @@ char *import_name(const char *source);
  * @ret_report:	As above */
 int image_add_files(const struct image_import *request, json_t **ret_report, struct error *err);
 
+struct gns3_source {
+    const char *data; /* the file's text */
+    size_t size;
+    const char *version; /* of the appliance; NULL: the one whose files are there, else the first */
+    bool (*have)(void *data, const char *name); /* is a file of that name there? May be NULL */
+    void *have_data;
+};
+
 /* gns3_definition() - A definition from a GNS3 appliance.
- * @data:	The file's text
- * @version:	See struct image_import
  * @name:	Of the image
  * @ret_definition: New object, a definition as appliance.yaml has it
+ * @ret_version: The version that was taken; may be NULL; caller frees
  * @notes:	Array that takes what was changed or dropped, and why
  * Return: 0 or -EINVAL */
-int gns3_definition(const char *data, size_t size, const char *version, const char *name,
-                    json_t **ret_definition, json_t *notes, struct error *err);
+int gns3_definition(const struct gns3_source *source, const char *name, json_t **ret_definition,
+                    char **ret_version, json_t *notes, struct error *err);
 
 /* definition_text() - A definition as YAML: a key a line. Caller frees. */
 char *definition_text(const json_t *definition, const char *comment);
@@ -53,10 +60,10 @@ char *definition_text(const json_t *definition, const char *comment);
 int file_digest_copy(int from_fd, const char *to, char ret_md5[static 33], struct error *err);
 
 /* file_unpack() - Unpack a compressed file or the fitting member of an archive.
- * @wanted:	Name that the member should have; else the archive's only file is taken
- * @most:	Bytes that it may have
+ * @wanted:	Name that the member should have; else one of that size is taken, else the only one
+ * @bytes:	Bytes that it should have, and no more come out; 0: not known
  * @to:		File to make (not there yet)
  * @ret_md5:	33 bytes
  * Return: 0, -EFBIG, or -errno; nothing is left on failure */
-int file_unpack(int from_fd, const char *wanted, unsigned long long most, const char *to,
+int file_unpack(int from_fd, const char *wanted, unsigned long long bytes, const char *to,
                 char ret_md5[static 33], struct error *err);

@@ -3,8 +3,9 @@
 /* Names of ports. The index of the NIC is the key, the name a label that the appliance's vendor
  * prints; two NICs may even have the same one. A name comes from a format whose placeholders are
  * counters: {0} and {port0} count ports within a segment, {1} and {segment0} segments, {portN} and
- * {segmentN} the same plus N, {adapter} NICs; {{ and }} are the braces themselves, and ":02" in a
- * placeholder pads with zeros. The first NIC may have a name of its own, and then does not count.
+ * {segmentN} the same plus N, {adapter} NICs; {} is {0}, a second {} {1}; {{ and }} are the braces
+ * themselves; behind a colon stand, as in Python, a width, zeros to pad with (":02") and d, x, X, o
+ * or b for the base. The first NIC may have a name of its own, and then does not count.
  * ethN means NIC N of every appliance, unless its own format gives that name to another one. */
 
 #include <stdlib.h>
@@ -54,6 +55,30 @@ static bool placeholder_value(const char *word, size_t size, const struct counte
 }
 
 /**
+ * put_number() - Write a number
+ * @name:	Name so far
+ * @value:	Number
+ * @base:	d, x, X, o or b
+ * @width:	Characters at least
+ * @fill:	What comes in front of a shorter one
+ */
+static void put_number(struct strbuf *name, unsigned value, char base, int width, char fill)
+{
+    const char *digits = base == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+    unsigned radix = base == 'd' ? 10 : base == 'o' ? 8 : base == 'b' ? 2 : 16;
+    char text[40];
+    size_t at = sizeof(text);
+
+    do {
+        text[--at] = digits[value % radix];
+        value /= radix;
+    } while (value);
+    while ((int)(sizeof(text) - at) < width)
+        text[--at] = fill;
+    strbuf_append(name, text + at, sizeof(text) - at);
+}
+
+/**
  * put_placeholder() - Write what a placeholder stands for
  * @name:	Name so far
  * @text:	Text between the braces
@@ -68,13 +93,14 @@ static bool put_placeholder(struct strbuf *name, const char *text, size_t size,
     const char *colon = memchr(text, ':', size);
     size_t word = colon ? (size_t)(colon - text) : size, rest = size - word;
     unsigned value = 0;
+    char base = 'd';
     int width = 0;
 
     if (!placeholder_value(text, word, at, &value))
         return false;
-    /* ":03" or ":3", a "d" may follow. */
-    if (rest > 1 && text[size - 1] == 'd')
-        rest--;
+    /* ":03" or ":3", and a letter may follow. */
+    if (rest > 1 && strchr("dxXob", text[size - 1]))
+        base = text[size - 1], rest--;
     if (rest > 3)
         return false;
     for (size_t i = 1; i < rest; i++) {
@@ -84,10 +110,7 @@ static bool put_placeholder(struct strbuf *name, const char *text, size_t size,
     }
     if (width > 9)
         return false;
-    if (rest > 1 && colon[1] == '0')
-        strbuf_printf(name, "%0*u", width, value);
-    else
-        strbuf_printf(name, "%*u", width, value);
+    put_number(name, value, base, width, rest > 1 && colon[1] == '0' ? '0' : ' ');
     return true;
 }
 
@@ -105,10 +128,21 @@ static int format_name(const char *format, const struct counters *at, char **ret
 {
     _cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
     int used = 0;
+    unsigned bare = 0;
 
     for (const char *c = format; *c;) {
         const char *end;
 
+        /* Without a number the placeholders count themselves, and there are two. */
+        if (c[0] == '{' && (c[1] == '}' || c[1] == ':') && bare < 2 && (end = strchr(c, '}'))) {
+            _cleanup_free_ char *named = xasprintf("%u%.*s", bare++, (int)(end - c - 1), c + 1);
+
+            if (put_placeholder(&name, named, strlen(named), at)) {
+                used++;
+                c = end + 1;
+                continue;
+            }
+        }
         if ((c[0] == '{' || c[0] == '}') && c[1] == c[0]) {
             strbuf_append(&name, c, 1);
             c += 2;

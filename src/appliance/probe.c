@@ -203,6 +203,8 @@ static const char *probe_compression(const struct head *head)
         {"\x1f\x8b\x08", 3, "gzip"},     {"BZh", 3, "bzip2"},
         {"\xfd\x37zXZ\0", 6, "xz"},      {"PK\x03\x04", 4, "zip"},
         {"7z\xbc\xaf\x27\x1c", 6, "7z"}, {"\x28\xb5\x2f\xfd", 4, "zstd"},
+        {"\x5d\0\0\x80\0", 5, "lzma"},   {"\x5d\0\0\0\x04", 5, "lzma"},
+        {"\x5d\0\0\0\x01", 5, "lzma"},   {"\x5d\0\0\x10\0", 5, "lzma"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(packers); i++)
@@ -231,6 +233,9 @@ static int probe_head(const struct head *head, struct image_probe *probe, struct
         (void)error_input(err, "a VMDK of several files is not accepted");
         return convert_hint(err);
     }
+    if (starts(head, "Rar!\x1a\x07", 6))
+        return error_input(err,
+                           "RAR archives are not unpacked: unpack it, and give the file in it");
     if (starts(head, "QED", 4)) {
         (void)error_input(err, "QED is not accepted, since it can name a backing file");
         return convert_hint(err);

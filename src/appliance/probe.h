@@ -11,7 +11,8 @@
 
 struct image_probe {
     const char *driver;      /* QEMU's block driver: "raw", "qcow2", "vmdk", "vdi", "vhdx", "vpc" */
-    const char *compression; /* "gzip", "bzip2", "xz", "zip", "7z", "zstd"; NULL: none */
+    const char *compression; /* "gzip", "bzip2", "xz", "zip", "7z", "zstd", "lzma"; NULL: none
+                              */
     uint64_t virtual_size;   /* bytes that a guest sees; 0: only QEMU can tell */
     uint64_t file_size;
     bool iso; /* a CD-ROM's file system */

@@ -21,6 +21,9 @@
 #include "base/file.h"
 #include "base/text.h"
 
+/* More than this does not come out of an archive whose content nobody has told the size of. */
+#define UNPACK_MOST (256ull << 30)
+
 enum { BUFFER = 1 << 20, HOLE = 64 << 10, MEMBERS_MAX = 4096 };
 
 /**
@@ -140,6 +143,7 @@ static struct archive *open_archive(int fd, struct error *err)
     (void)archive_read_support_filter_gzip(archive);
     (void)archive_read_support_filter_bzip2(archive);
     (void)archive_read_support_filter_xz(archive);
+    (void)archive_read_support_filter_lzma(archive);
     (void)archive_read_support_filter_zstd(archive);
     (void)archive_read_support_format_zip(archive);
     (void)archive_read_support_format_7zip(archive);
@@ -165,19 +169,22 @@ static bool leads_out(const char *name)
 }
 
 /**
- * choose_member() - Find the member that is wanted
+ * choose_member() - Find the member that is wanted: by its name, else by its size, else the only
+ * one
  * @fd:		Archive
  * @wanted:	Name that it should have
+ * @bytes:	Size that it should have, 0: not known
  * @ret_index:	Which one
  * @err:	Error to fill
  *
  * Return: 0 or -errno
  */
-static int choose_member(int fd, const char *wanted, size_t *ret_index, struct error *err)
+static int choose_member(int fd, const char *wanted, unsigned long long bytes, size_t *ret_index,
+                         struct error *err)
 {
     struct archive *archive = open_archive(fd, err);
     struct archive_entry *entry;
-    size_t count = 0, files = 0, only = 0, named = SIZE_MAX;
+    size_t count = 0, files = 0, only = 0, named = SIZE_MAX, sized = SIZE_MAX;
     int r = ARCHIVE_OK;
     bool bad = false;
 
@@ -195,6 +202,9 @@ static int choose_member(int fd, const char *wanted, size_t *ret_index, struct e
             files++;
             if (named == SIZE_MAX && base && strcmp(base, wanted) == 0)
                 named = count;
+            if (sized == SIZE_MAX && bytes && archive_entry_size_is_set(entry) &&
+                (unsigned long long)archive_entry_size(entry) == bytes)
+                sized = count;
         }
         count++;
     }
@@ -203,13 +213,13 @@ static int choose_member(int fd, const char *wanted, size_t *ret_index, struct e
     else if (r != ARCHIVE_EOF)
         r = error_set(err, EINVAL, "unpack: %s",
                       count == MEMBERS_MAX ? "too many members" : archive_error_string(archive));
-    else if (named == SIZE_MAX && files != 1)
+    else if (named == SIZE_MAX && sized == SIZE_MAX && files != 1)
         r = error_input(err, "the archive has %zu files and none of them is '%s'", files, wanted);
     else
         r = 0;
     archive_read_free(archive);
     if (r == 0)
-        *ret_index = named == SIZE_MAX ? only : named;
+        *ret_index = named != SIZE_MAX ? named : sized != SIZE_MAX ? sized : only;
     return r;
 }
 
@@ -252,14 +262,15 @@ static int extract(struct archive *archive, int fd, unsigned long long most,
     return ftruncate(fd, at) < 0 ? error_errno(err, errno, "unpack") : 0;
 }
 
-int file_unpack(int from_fd, const char *wanted, unsigned long long most, const char *to,
+int file_unpack(int from_fd, const char *wanted, unsigned long long bytes, const char *to,
                 char ret_md5[static 33], struct error *err)
 {
+    unsigned long long most = bytes ? bytes : UNPACK_MOST;
     _cleanup_close_ int fd = -1;
     struct archive *archive;
     struct archive_entry *entry;
     size_t index = 0;
-    int r = choose_member(from_fd, wanted, &index, err);
+    int r = choose_member(from_fd, wanted, bytes, &index, err);
 
     if (r < 0)
         return r;

@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error err = ERROR_INIT;
     size_t i;
     char *text;
-    int r = gns3_definition((const char *)data, size, NULL, "x", &definition, notes, &err);
+    int r = gns3_definition(&(struct gns3_source){.data = (const char *)data, .size = size}, "x",
+                            &definition, NULL, notes, &err);
 
     if ((r == 0) != (definition != NULL) || (r < 0 && !err.message))
         abort();

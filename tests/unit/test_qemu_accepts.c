@@ -338,7 +338,8 @@ static char *try_appliance(const char *path)
     (void)dir_remove_tree(images, NULL);
     (void)mkdir(images, 0700);
     assert_int_equal(file_read(path, 4 << 20, &data, &size, NULL), 0);
-    if (gns3_definition(data, size, NULL, "x", &definition, notes, &err) < 0) {
+    if (gns3_definition(&(struct gns3_source){.data = data, .size = size}, "x", &definition, NULL,
+                        notes, &err) < 0) {
         json_decref(notes);
         return xstrdup(error_message(&err));
     }
