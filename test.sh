@@ -13,7 +13,7 @@ TOP=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 # shellcheck source=tools/setup/lib.sh
 . "$TOP/tools/setup/lib.sh"
 
-IMAGES_NEEDED=(frr host hello switch)
+IMAGES_NEEDED=(frr host hello switch bird openbgpd firewall services)
 PASSED=0 FAILED=0 SKIPPED=0
 FAILURES=()
 QUICK='' FILTER=. FUZZ_SECONDS=5 FUZZ_EXPLORES='' LIST=
