@@ -328,6 +328,7 @@ void lab_free(struct lab *lab)
     sd_event_source_disable_unref(lab->fabric_source);
     sd_event_source_disable_unref(lab->progress_timer);
     sd_event_source_disable_unref(lab->settle_source);
+    sd_event_source_disable_unref(lab->ask_timer);
     fabric_close(lab->fabric);
     fabric_plan_free(lab->plan);
     json_decref(lab->boot_times);
@@ -415,7 +416,7 @@ static int node_reached(const struct node_run *node, const struct waiter *waiter
         return node->state == NODE_STOPPED || node->state == NODE_CRASHED;
     if (node->state == NODE_CRASHED || node->state == NODE_STOPPED ||
         node->state == NODE_STOPPING) {
-        if (node->wants_restart)
+        if (node_comes_again(node))
             return 0;
         r = error_set(err, ECANCELED, "node '%s' %s%s%s", name, node_state_name(node->state),
                       node->reason ? ": " : "", node->reason ? node->reason : "");
@@ -669,6 +670,7 @@ void lab_schedule(struct lab *lab)
         if (node_start(node, &err) < 0) {
             node_abandon(node);
             node_set_state(node, NODE_CRASHED, "%s", error_message(&err));
+            node_ended(node, true);
         }
     }
 }

@@ -88,8 +88,19 @@ struct node_run {
     bool comes_back;     /* stopped for an apply: if that comes to nothing it starts again */
     uint64_t said;       /* size of the first console's record when its QEMU was started */
     bool guest_shutdown; /* QMP said that the guest powered itself off */
-    bool *carrier;       /* per NIC: what QEMU was told last */
-    bool holds_slot;     /* counts against lab.boot_slots */
+    /* node_faults.c */
+    bool halted, resumable, resumes; /* QEMU holds its guest; could let it go on; was told to */
+    enum node_state halted_in;       /* its state before that */
+    bool hangs;                      /* QEMU does not answer */
+    uint64_t asked_ns;               /* since when an answer is due; 0: none */
+    uint64_t reset_ns;               /* when counting its resets began */
+    unsigned resets;                 /* of the guest by itself, since then */
+    char *disk_error;                /* what QEMU said last of a disk, or NULL */
+    sd_event_source *restart_timer;  /* restart: it starts again then */
+    unsigned restarts;               /* how often it was started again */
+    unsigned restarts_in_a_row;      /* the same, since it has run for long */
+    bool *carrier;                   /* per NIC: what QEMU was told last */
+    bool holds_slot;                 /* counts against lab.boot_slots */
     uint64_t queued_ns, started_ns, booted_ns, ready_ns; /* CLOCK_MONOTONIC; 0: not yet */
     sd_event_source *slot_timer, *ready_timer, *stop_timer;
     unsigned stop_step; /* how hard it has been asked to stop */
@@ -189,6 +200,7 @@ struct lab {
     uint64_t up_ns;
     struct waiter *waiters;
     sd_event_source *progress_timer, *settle_source;
+    sd_event_source *ask_timer; /* asks every QEMU whether it lives */
 };
 
 /* ---- lab.c ---- */
@@ -310,6 +322,26 @@ int node_console_fifo(struct node_run *node, unsigned serial, struct error *err)
 /* node_append_records() - QEMU is there and its guest not yet: let it append to the records. */
 int node_append_records(struct node_run *node, struct error *err);
 char *node_socket_path(const struct node_run *node, const char *suffix);
+
+/* ---- node_faults.c: guests that stop, QEMUs that hang, restart: ---- */
+/* node_halt_text() - What QEMU's word for a guest that does not run means; NULL: nothing is wrong.
+ */
+const char *node_halt_text(const char *status);
+/* node_fault_event() - Take in an event of QMP. Return: true if there is no more to do about it */
+bool node_fault_event(struct node_run *node, const char *name, json_t *args);
+/* node_ask_status() - Ask QEMU what its guest does. */
+void node_ask_status(struct node_run *node);
+/* node_release() - QEMU holds its guest: let it go on if it can, else start it anew. */
+void node_release(struct node_run *node);
+/* node_faults_forget() - Its QEMU is gone. */
+void node_faults_forget(struct node_run *node);
+/* nodes_watch_hangs() - From now on ask every QEMU now and then. */
+void nodes_watch_hangs(struct lab *lab);
+/* node_ended() - It has ended unasked: start it again, if that is its policy. */
+void node_ended(struct node_run *node, bool failed);
+/* node_comes_again() - Stopped or crashed, it is to start again by itself soon. */
+bool node_comes_again(const struct node_run *node);
+void node_restart_cancel(struct node_run *node);
 
 /* ---- node_confine.c ---- */
 /* node_confine() - What its QEMU may do. @argv: its command line */

@@ -197,6 +197,8 @@ static void act_on_node(struct node_run *node, enum node_action action, bool for
             node_go(node);
         else if (node->state == NODE_STOPPING)
             node->wants_restart = true;
+        else if (node->halted)
+            node_release(node);
         else
             node_queue(node, false);
         break;

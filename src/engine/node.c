@@ -163,6 +163,7 @@ static void drop_process(struct node_run *node)
     }
     node->launched = false;
     node->timed_out = false;
+    node_faults_forget(node);
 }
 
 int node_new(struct lab *lab, const struct topology *topology, size_t index,
@@ -190,6 +191,7 @@ void node_free(struct node_run *node)
     if (!node)
         return;
     drop_process(node);
+    node_restart_cancel(node);
     readiness_done(node);
     consoles_close(node);
     for (unsigned i = 0; i < node->console_count; i++)
@@ -258,8 +260,9 @@ void node_set_state(struct node_run *node, enum node_state state, const char *fo
 
 void node_queue(struct node_run *node, bool paused)
 {
-    if (node->state != NODE_STOPPED && node->state != NODE_CRASHED)
+    if ((node->state != NODE_STOPPED && node->state != NODE_CRASHED) || node_has_process(node))
         return;
+    node_restart_cancel(node);
     node->paused = paused;
     node->wants_restart = false;
     node->queued_ns = now_ns();
@@ -355,6 +358,8 @@ static int on_exit_ready(sd_event_source *source, int fd, uint32_t revents, void
     carrier_update(node->lab);
     if (node->wants_restart && node->lab->state != LAB_STOPPING)
         node_queue(node, false);
+    else if (!asked)
+        node_ended(node, node->state == NODE_CRASHED);
     return 0;
 }
 
@@ -517,6 +522,7 @@ static void on_qmp_ready(void *data)
     }
     if (node->state != NODE_STARTING) {
         carrier_update(node->lab); /* found again after the engine had died */
+        node_ask_status(node);
         return;
     }
     if (node_append_records(node, &err) < 0) {
@@ -543,6 +549,8 @@ static void on_qmp_event(void *data, const char *name, json_t *args)
 {
     struct node_run *node = data;
 
+    if (node_fault_event(node, name, args))
+        return;
     if (strcmp(name, "SHUTDOWN") == 0) {
         node->guest_shutdown = json_is_true(json_object_get(args, "guest"));
     } else if (strcmp(name, "RESET") == 0 && json_is_true(json_object_get(args, "guest"))) {
@@ -575,6 +583,7 @@ int node_watch(struct node_run *node, int pidfd, int qmp_fd, struct error *err)
         .ready = on_qmp_ready, .event = on_qmp_event, .closed = on_qmp_closed};
     int r;
 
+    nodes_watch_hangs(node->lab);
     node->pidfd = pidfd;
     node->guest_shutdown = false;
     node->stop_step = 0;
@@ -724,13 +733,14 @@ void node_stop(struct node_run *node, bool force)
         node_set_state(node, NODE_STOPPED, NULL);
         return;
     }
+    node_restart_cancel(node);
     if (!node_has_process(node)) {
         if (node->state == NODE_CRASHED)
             node_set_state(node, NODE_STOPPED, NULL);
         return;
     }
     if (node->state != NODE_STOPPING) {
-        node->stop_step = force ? 1 : 0;
+        node->stop_step = node->hangs ? 2 : force || node->halted ? 1 : 0;
         typing_stop(node);
         node->deaf = false;
         readiness_disarm(node);

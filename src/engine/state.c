@@ -40,16 +40,18 @@ int lab_state_save(struct lab *lab, struct error *err)
         const struct node_run *node = lab->nodes[i];
 
         (void)json_array_append_new(
-            nodes,
-            json_pack(
-                "{s:s, s:i, s:s?, s:i, s:I, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:o}",
-                "name", node->spec->name, "state", (int)node->state, "reason", node->reason, "pid",
-                (int)node->process.pid, "start_time", (json_int_t)node->process.start_time, "accel",
-                node->accel == ACCEL_KVM ? "kvm" : "tcg", "started_ns",
-                (json_int_t)node->started_ns, "booted_ns", (json_int_t)node->booted_ns, "ready_ns",
-                (json_int_t)node->ready_ns, "said", (json_int_t)node->said, "paused", node->paused,
-                "timed_out", node->timed_out, "wants_restart", node->wants_restart, "comes_back",
-                node->comes_back, "telnet", consoles_ports(node)));
+            nodes, json_pack("{s:s, s:i, s:s?, s:i, s:I, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, "
+                             "s:b, s:b, s:I, s:o}",
+                             "name", node->spec->name, "state", (int)node->state, "reason",
+                             node->reason, "pid", (int)node->process.pid, "start_time",
+                             (json_int_t)node->process.start_time, "accel",
+                             node->accel == ACCEL_KVM ? "kvm" : "tcg", "started_ns",
+                             (json_int_t)node->started_ns, "booted_ns", (json_int_t)node->booted_ns,
+                             "ready_ns", (json_int_t)node->ready_ns, "said", (json_int_t)node->said,
+                             "paused", node->paused, "timed_out", node->timed_out, "wants_restart",
+                             node->wants_restart, "comes_back", node->comes_back, "restarting",
+                             node->restart_timer != NULL, "restarts", (json_int_t)node->restarts,
+                             "telnet", consoles_ports(node)));
     }
     state = json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:b, s:b, s:o, s:o, s:o, "
                       "s:o, s:o, s:I}",
@@ -159,6 +161,8 @@ static void adopt_gone(struct node_run *node, enum node_state state, json_t *sav
         node_lost(node, "it ended while no engine was watching");
     if (again && node->lab->state != LAB_STOPPING)
         node_queue(node, json_is_true(json_object_get(saved, "paused")));
+    else if (node->state == NODE_CRASHED || json_is_true(json_object_get(saved, "restarting")))
+        node_ended(node, node->state == NODE_CRASHED);
 }
 
 /**
@@ -200,6 +204,7 @@ static int adopt_node(struct node_run *node, json_t *saved, struct error *err)
     if (state < 0 || state > NODE_CRASHED)
         state = NODE_STOPPED;
     node->said = (uint64_t)json_integer_value(json_object_get(saved, "said"));
+    node->restarts = (unsigned)json_integer_value(json_object_get(saved, "restarts"));
     r = adopt_process(node, saved);
     if (r < 0) {
         if (qmp_fd >= 0)

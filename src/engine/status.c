@@ -104,6 +104,8 @@ json_t *status_node(const struct node_run *node)
     (void)json_object_set_new(
         object, "usual_s", boot_times_usual(node) ? seconds(boot_times_usual(node)) : json_null());
     (void)json_object_set_new(object, "line", json_string(console_last_line(node->consoles[0])));
+    (void)json_object_set_new(object, "restarts", json_integer(node->restarts));
+    (void)json_object_set_new(object, "answers", json_boolean(!node->hangs));
     (void)json_object_set_new(object, "ports", ports);
     (void)json_object_set_new(object, "consoles", consoles);
     return object;

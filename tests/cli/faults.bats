@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bats file_tags=slow
+#
+# Guests and QEMUs that fail while a lab runs.
+
+load helper
+
+setup() {
+	needs_tun
+	lab_setup
+}
+
+teardown() {
+	lab_teardown
+}
+
+node() {
+	status_of faults ".nodes[] | select(.name == \"$1\") | .$2"
+}
+
+node_is() {
+	[ "$(node "$1" "$2")" = "$3" ]
+}
+
+# up_with NODES: nodes a and b with a cable
+up_with() {
+	cat >"$T/faults.yaml" <<-EOT
+	lab: faults
+	defaults: {image: hello}
+	nodes:
+	  a: {$1}
+	  b: {}
+	links:
+	  - [a:eth0, b:eth0]
+	EOT
+	labctl topology up "$T/faults.yaml" >/dev/null
+}
+
+# power_off NODE: what the boot sector does for ^D
+power_off() {
+	printf '\004' | timeout 10 socat -t 1 - "UNIX-CONNECT:$T/run/faults/$1.c0" >/dev/null
+}
+
+# qmp NODE COMMAND: by hand, while no engine is connected
+qmp() {
+	printf '{"execute":"qmp_capabilities"}{"execute":"%s"}' "$2" |
+		timeout 10 socat -t 1 - "UNIX-CONNECT:$T/run/faults/$1.qmp" >/dev/null
+}
+
+@test "restart: on-failure starts a killed QEMU again, after a pause, and not a guest that powered off" {
+	local pid
+	up_with 'restart: on-failure'
+	pid=$(node a pid)
+	kill -9 "$pid"
+	wait_until 5 node_is a state crashed
+	[[ $(node a reason) == *"killed by signal 9"*"starts again in 1 s" ]]
+	[ "$(node b 'ports[0].carrier')" = false ]
+	wait_until 20 node_is a state ready
+	[ "$(node a pid)" != "$pid" ]
+	[ "$(node a restarts)" = 1 ]
+	wait_until 5 node_is b 'ports[0].carrier' true
+	kill -9 "$(node a pid)"
+	wait_until 5 node_is a state crashed
+	[[ $(node a reason) == *"starts again in 2 s" ]]
+	# The engine that comes next starts it, too.
+	kill_engines
+	wait_until 20 node_is a state ready
+	node_is a restarts 2 || node_is a restarts 3
+	power_off a
+	wait_until 5 node_is a state stopped
+	[ "$(node a reason)" = "the guest powered itself off" ]
+}
+
+@test "restart: always starts a guest that powered off; node stop ends that" {
+	up_with 'restart: always'
+	power_off a
+	wait_until 5 node_is a restarts 1
+	wait_until 20 node_is a state ready
+	power_off a
+	wait_until 5 node_is a state stopped
+	labctl node stop a
+	sleep 3
+	[ "$(node a state)" = stopped ]
+	[ "$(node b state)" = ready ]
+}
+
+@test "a QEMU that hangs is shown, holds up nobody, and goes" {
+	local pid from
+	up_with ''
+	pid=$(node a pid)
+	kill -STOP "$pid"
+	wait_until 30 node_is a answers false
+	[[ $(node a reason) == "its QEMU (pid $pid) does not answer" ]]
+	kill -CONT "$pid"
+	wait_until 10 node_is a answers true
+	[ "$(node a reason)" = null ]
+	kill -STOP "$pid"
+	wait_until 30 node_is a answers false
+	labctl node restart b
+	from=$SECONDS
+	labctl topology down
+	[ $((SECONDS - from)) -lt 10 ]
+	[ -z "$(leftovers "$T")" ]
+}
+
+@test "a guest that QEMU holds is crashed, without carrier, and can be let go on" {
+	local pid
+	up_with ''
+	pid=$(node a pid)
+	kill_engines
+	qmp a stop
+	wait_until 10 node_is a state crashed
+	[[ $(node a reason) == *"paused"* ]]
+	[ "$(node b 'ports[0].carrier')" = false ]
+	[ "$(node a pid)" = "$pid" ]
+	labctl node start a
+	wait_until 10 node_is a state ready
+	[ "$(node a pid)" = "$pid" ]
+	wait_until 5 node_is b 'ports[0].carrier' true
+	kill_engines
+	qmp a stop
+	wait_until 10 node_is a state crashed
+	labctl node stop a
+	[ "$(node a state)" = stopped ]
+}
