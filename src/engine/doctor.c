@@ -41,6 +41,26 @@ static void add_item(json_t *items, const char *name, bool needed, bool ok, cons
 }
 
 /**
+ * check_sharing() - Whether the kernel merges what guests have in common (QEMU offers it by itself)
+ * @items:	List
+ */
+static void check_sharing(json_t *items)
+{
+    _cleanup_free_ char *run = NULL, *shared = NULL, *detail = NULL;
+    bool on = file_read("/sys/kernel/mm/ksm/run", 64, &run, NULL, NULL) == 0 && run[0] == '1';
+
+    if (on && file_read("/sys/kernel/mm/ksm/pages_sharing", 64, &shared, NULL, NULL) == 0)
+        detail =
+            xasprintf("on; %llu MiB are saved now",
+                      strtoull(shared, NULL, 10) * (unsigned long long)sysconf(_SC_PAGESIZE) >> 20);
+    else
+        detail = xstrdup(run ? "off: guests that are alike share no memory" : "not in this kernel");
+    add_item(items, "memory sharing (KSM)", false, on, detail,
+             run ? "for many guests of one image: echo 1 | sudo tee /sys/kernel/mm/ksm/run"
+                 : "none needed");
+}
+
+/**
  * check_host() - KVM, cores and memory
  * @items:	List
  */
@@ -64,6 +84,7 @@ static void check_host(json_t *items)
     free_text = xasprintf("%s available", size);
     add_item(items, "memory", true, available > (512ull << 20), free_text,
              "a small lab needs 512M: end what else runs");
+    check_sharing(items);
 }
 
 /**

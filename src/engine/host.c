@@ -29,6 +29,11 @@
 /* Left alone for the host itself. */
 #define HOST_RESERVE (256ull << 20)
 
+#define SLOTS_LEAST 2
+/* Hundredths of a percent of time lost to waiting for memory from which on it counts as short. */
+#define MEMORY_SHORT_SOME 2000
+#define MEMORY_SHORT_FULL 500
+
 bool host_cpu_virtualizes(const char *cpuinfo)
 {
     const char *line = cpuinfo;
@@ -264,6 +269,60 @@ int host_uefi_find(const char *arch, const char **ret_code, const char **ret_var
     error_hint(err, "on Debian: sudo apt install %s",
                strcmp(arch, "aarch64") == 0 ? "qemu-efi-aarch64" : "ovmf");
     return -ENOENT;
+}
+
+/**
+ * parse_hundredths() - "12.34" behind a key
+ * @text:	Text or NULL
+ * @key:	What stands before the number
+ *
+ * Return: 1234, 0 if it is not there, at most a million
+ */
+static unsigned parse_hundredths(const char *text, const char *key)
+{
+    const char *at = text ? strstr(text, key) : NULL;
+    unsigned whole = 0, part = 0;
+
+    /* sscanf() would take a sign. */
+    if (!at || at[strlen(key)] < '0' || at[strlen(key)] > '9' ||
+        sscanf(at + strlen(key), "%5u.%2u", &whole, &part) < 1)
+        return 0;
+    return whole < 10000 ? whole * 100 + part : 1000000;
+}
+
+void host_load_parse(const char *loadavg, const char *pressure, struct host_load *ret_load)
+{
+    *ret_load = (struct host_load){
+        .load = parse_hundredths(loadavg, ""),
+        .memory_some = parse_hundredths(pressure, "some avg10="),
+        .memory_full = parse_hundredths(pressure, "full avg10="),
+    };
+}
+
+void host_load_read(struct host_load *ret_load)
+{
+    _cleanup_free_ char *loadavg = NULL, *pressure = NULL;
+
+    (void)file_read("/proc/loadavg", 4096, &loadavg, NULL, NULL);
+    (void)file_read("/proc/pressure/memory", 4096, &pressure, NULL, NULL);
+    host_load_parse(loadavg, pressure, ret_load);
+}
+
+unsigned host_boot_slots(unsigned cores, const struct host_load *load, unsigned booting,
+                         const char **ret_why)
+{
+    unsigned most = cores > SLOTS_LEAST ? cores : SLOTS_LEAST;
+    unsigned others = load->load / 100 > booting ? load->load / 100 - booting : 0;
+
+    *ret_why = NULL;
+    if (load->memory_some >= MEMORY_SHORT_SOME || load->memory_full >= MEMORY_SHORT_FULL) {
+        *ret_why = "the host is short of memory";
+        return 1;
+    }
+    if (others == 0 || most == SLOTS_LEAST)
+        return most;
+    *ret_why = "the host is busy";
+    return others + SLOTS_LEAST < most ? most - others : SLOTS_LEAST;
 }
 
 uint64_t host_node_memory(uint64_t bytes)

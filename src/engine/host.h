@@ -47,6 +47,25 @@ void host_qemu_hint(const char *arch, struct error *err);
 int host_uefi_find(const char *arch, const char **ret_code, const char **ret_vars,
                    struct error *err);
 
+/* How busy the host is, in hundredths. */
+struct host_load {
+    unsigned load;        /* load average of the last minute: 250 are two and a half processes */
+    unsigned memory_some; /* percent of the last 10 s in which a process waited for memory */
+    unsigned memory_full; /* percent in which all did */
+};
+
+/* host_load_parse() - From the texts of /proc/loadavg and /proc/pressure/memory; either may be
+ * NULL. */
+void host_load_parse(const char *loadavg, const char *pressure, struct host_load *ret_load);
+/* host_load_read() - As it is now. What cannot be read counts as idle. */
+void host_load_read(struct host_load *ret_load);
+/* host_boot_slots() - How many guests may boot at a time: as many as there are cores that others
+ * leave free, at least two; one alone while memory is short.
+ * @booting:	How many do now, which are part of the load
+ * @ret_why:	What keeps it below the cores, static; NULL: nothing */
+unsigned host_boot_slots(unsigned cores, const struct host_load *load, unsigned booting,
+                         const char **ret_why);
+
 /* host_node_memory() - What a guest of @bytes memory costs the host: its memory and QEMU's own. */
 uint64_t host_node_memory(uint64_t bytes);
 /* host_admit_memory() - Refuse (-ENOMEM) when @need bytes for @nodes nodes are more than

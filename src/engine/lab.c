@@ -249,7 +249,6 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, json_t
     lab->next_capture = 1;
     host_probe(&lab->host);
     boot_times_load(lab);
-    lab->boot_slots = lab->host.cores > 2 ? lab->host.cores : 2;
     r = image_library_open(&lab->library, err);
     if (r == 0)
         r = lab_read_topology(lab, topology_path, kept && file_exists(kept) ? kept : NULL,
@@ -329,6 +328,7 @@ void lab_free(struct lab *lab)
     sd_event_source_disable_unref(lab->progress_timer);
     sd_event_source_disable_unref(lab->settle_source);
     sd_event_source_disable_unref(lab->ask_timer);
+    sd_event_source_disable_unref(lab->schedule_timer);
     fabric_close(lab->fabric);
     fabric_plan_free(lab->plan);
     json_decref(lab->boot_times);
@@ -579,100 +579,12 @@ static void check_waiters(struct lab *lab)
     }
 }
 
-/* ---- scheduling ---- */
-
-/**
- * after_met() - Whether the nodes that must be ready first are
- * @node:	Queued node
- * @ret_waits:	The first one that is not
- *
- * Return: true if all are
- */
-static bool after_met(const struct node_run *node, const struct node_run **ret_waits)
-{
-    for (size_t i = 0; i < node->spec->after_count; i++) {
-        const struct node_run *other = node->lab->nodes[node->spec->after[i]];
-
-        if (other->state != NODE_READY && (other->state != NODE_RUNNING || other->timed_out)) {
-            *ret_waits = other;
-            return false;
-        }
-    }
-    return true;
-}
-
-/**
- * say_waiting() - Tell why a node is still queued
- * @node:	Node
- * @format:	Reason
- */
-static __attribute__((format(printf, 2, 3))) void say_waiting(struct node_run *node,
-                                                              const char *format, ...)
-{
-    va_list args;
-
-    free(node->reason);
-    va_start(args, format);
-    node->reason = xvasprintf(format, args);
-    va_end(args);
-}
-
-/**
- * save_state() - Write down what there is and what is wanted
- * @lab:	Lab
- */
-static void save_state(struct lab *lab)
+void lab_save(struct lab *lab)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
 
     if (lab_state_save(lab, &err) < 0)
         log_error("state: %s", error_message(&err));
-}
-
-void lab_schedule(struct lab *lab)
-{
-    bool any = false;
-
-    if (lab->state == LAB_STOPPING || lab->state == LAB_IDLE)
-        return;
-    for (size_t i = 0; i < lab->topology->node_count; i++) {
-        struct node_run *node = lab->nodes[i];
-        const struct node_run *other = NULL;
-
-        if (node->state != NODE_QUEUED)
-            continue;
-        if (!node->paused && !after_met(node, &other)) {
-            say_waiting(node, "waits until %s is ready", other->spec->name);
-            continue;
-        }
-        /* A paused guest burns no CPU: only those that boot count. */
-        if (!node->paused && lab->boot_slots_used >= lab->boot_slots) {
-            say_waiting(node, "waits for a free core, %u nodes are booting", lab->boot_slots_used);
-            continue;
-        }
-        if (!node->paused) {
-            node->holds_slot = true;
-            lab->boot_slots_used++;
-        }
-        node_set_state(node, NODE_STARTING, NULL);
-        any = true;
-    }
-    if (!any)
-        return;
-    /* Written down before it is done: see state.c. */
-    save_state(lab);
-    for (size_t i = 0; i < lab->topology->node_count; i++) {
-        struct node_run *node = lab->nodes[i];
-        _cleanup_error_ struct error err = ERROR_INIT;
-
-        if (node->state != NODE_STARTING || node_has_process(node))
-            continue;
-        if (node_start(node, &err) < 0) {
-            node_abandon(node);
-            node_set_state(node, NODE_CRASHED, "%s", error_message(&err));
-            node_ended(node, true);
-        }
-    }
 }
 
 /**
@@ -690,7 +602,7 @@ static int on_settled(sd_event_source *source, void *data)
     lab_schedule(lab);
     captures_changed(lab);
     if (lab->state != LAB_IDLE)
-        save_state(lab);
+        lab_save(lab);
     check_waiters(lab);
     return 0;
 }
@@ -708,35 +620,6 @@ void lab_changed(struct lab *lab)
 }
 
 /* ---- up ---- */
-
-/**
- * admit() - Refuse what the host cannot carry, before anything starts
- * @lab:	Lab
- * @err:	Error to fill
- *
- * Return: 0 or -errno
- */
-static int admit(struct lab *lab, struct error *err)
-{
-    uint64_t need = 0;
-
-    for (size_t i = 0; i < lab->topology->node_count; i++) {
-        const struct node_run *node = lab->nodes[i];
-        enum accel accel;
-        int r = host_accel(&lab->host, node_accel_wanted(node), node->appliance->arch, &accel, NULL,
-                           err);
-
-        if (r == 0)
-            r = node_complete(node, err);
-        if (r == 0)
-            r = host_qemu_find(node->appliance->arch, NULL, err);
-        if (r < 0)
-            return error_prefix(err, "node '%s'", node->spec->name);
-        need += host_node_memory(node->spec->memory_bytes ? node->spec->memory_bytes
-                                                          : node->appliance->memory_bytes);
-    }
-    return host_admit_memory(need, lab->topology->node_count, err);
-}
 
 int lab_check_links(const struct topology *topology, struct error *err)
 {
@@ -759,14 +642,14 @@ void lab_up(struct lab *lab, struct waiter *waiter, bool paused)
     lab->state = LAB_STARTING;
     lab->up_ns = now_ns();
     if (r == 0)
-        r = admit(lab, &err);
+        r = lab_admit(lab, &err);
     if (r == 0)
         r = consoles_open(lab, &err);
     for (size_t i = 0; r == 0 && i < lab->topology->node_count; i++)
         node_queue(lab->nodes[i], paused);
     if (r == 0) {
         links_prepare(lab);
-        save_state(lab); /* from here on the next engine can finish it */
+        lab_save(lab); /* from here on the next engine can finish it */
         r = network_start(lab, &err);
     }
     if (r < 0) {
@@ -776,6 +659,8 @@ void lab_up(struct lab *lab, struct waiter *waiter, bool paused)
         lab_down(lab, NULL, false, true);
         return;
     }
+    if (waiter->call)
+        rpc_notify(waiter->call, "note", json_pack("{s:o}", "text", lab_admission_text(lab)));
     for (size_t i = 0; i < lab->topology->node_count; i++)
         waiter->nodes[i] = true;
     lab_wait(lab, waiter);

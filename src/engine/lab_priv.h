@@ -100,11 +100,12 @@ struct node_run {
     unsigned restarts;               /* how often it was started again */
     unsigned restarts_in_a_row;      /* the same, since it has run for long */
     bool *carrier;                   /* per NIC: what QEMU was told last */
-    bool holds_slot;                 /* counts against lab.boot_slots */
+    bool holds_slot;                 /* one of lab.boot_slots_used */
     uint64_t queued_ns, started_ns, booted_ns, ready_ns; /* CLOCK_MONOTONIC; 0: not yet */
     sd_event_source *slot_timer, *ready_timer, *stop_timer;
-    unsigned stop_step; /* how hard it has been asked to stop */
-    bool deaf;          /* it was asked to shut down and has not in its time */
+    unsigned queue_place; /* QUEUED: how many wait up to and including it */
+    unsigned stop_step;   /* how hard it has been asked to stop */
+    bool deaf;            /* it was asked to shut down and has not in its time */
 
     regex_t ready_rule, prompt_rule, error_rule;
     regex_t shell_rule;  /* prompt of the further serial ports */
@@ -151,6 +152,12 @@ struct waiter {
 
 enum lab_state { LAB_IDLE, LAB_STARTING, LAB_RUNNING, LAB_STOPPING };
 
+/* What the lab was found to need of the host before it was started, in bytes. */
+struct admission {
+    uint64_t memory, memory_available;
+    uint64_t disk_now, disk_full, disk_free; /* at once; when guests fill their disks; there is */
+};
+
 /* An uplink, and for nat the slirp4netns that serves it. */
 struct uplink_run {
     struct lab *lab;
@@ -194,7 +201,9 @@ struct lab {
     struct rpc_server *rpc;
     enum lab_state state;
     bool wipe_when_down;
-    unsigned boot_slots, boot_slots_used;
+    unsigned boot_slots_used;
+    sd_event_source *schedule_timer; /* look at the host again */
+    struct admission admission;
     struct host_info host;
     json_t *boot_times; /* {"IMAGE/ACCEL": [seconds…]} */
     uint64_t up_ns;
@@ -233,11 +242,23 @@ void lab_down(struct lab *lab, struct rpc_call *call, bool wipe, bool force);
 /* lab_changed() - Some node or link changed: save, tell, look at what waits. Safe to call from
  * anywhere. */
 void lab_changed(struct lab *lab);
-/* lab_schedule() - Start queued nodes as far as slots and `after` allow. */
-void lab_schedule(struct lab *lab);
+/* lab_save() - Write down what there is and what is wanted. */
+void lab_save(struct lab *lab);
 struct waiter *waiter_new(struct lab *lab, struct rpc_call *call, enum waiter_goal goal);
 void waiter_free(struct waiter *waiter);
 void lab_wait(struct lab *lab, struct waiter *waiter);
+/* ---- schedule.c ---- */
+/* lab_schedule() - Start queued nodes as far as the host and `after` allow. */
+void lab_schedule(struct lab *lab);
+/* lab_memory_needed() - What all nodes together take of the host's memory when they run, in bytes.
+ * lab_memory_available() - What it has left. */
+uint64_t lab_memory_needed(const struct lab *lab);
+uint64_t lab_memory_available(void);
+/* lab_admit() - Refuse what the host cannot carry, before anything starts. */
+int lab_admit(struct lab *lab, struct error *err);
+/* lab_admission_text() - What was reckoned then, as a JSON string. */
+json_t *lab_admission_text(const struct lab *lab);
+
 /* ---- outcomes.c ---- */
 /* waiter_outcome() - Keep what became of one node, which is then waited for no longer.
  * @err:	Why it failed; no error: it got there */

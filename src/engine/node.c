@@ -267,7 +267,7 @@ void node_queue(struct node_run *node, bool paused)
     node->wants_restart = false;
     node->queued_ns = now_ns();
     node->started_ns = node->booted_ns = node->ready_ns = 0;
-    node_set_state(node, NODE_QUEUED, "queued");
+    node_set_state(node, NODE_QUEUED, NULL);
 }
 
 /**

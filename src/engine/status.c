@@ -101,6 +101,9 @@ json_t *status_node(const struct node_run *node)
                               json_boolean(node->appliance->save_commands.count > 0));
     (void)json_object_set_new(object, "reason",
                               node->reason ? json_string(node->reason) : json_null());
+    (void)json_object_set_new(object, "queued",
+                              node->state == NODE_QUEUED ? json_integer(node->queue_place)
+                                                         : json_null());
     (void)json_object_set_new(
         object, "usual_s", boot_times_usual(node) ? seconds(boot_times_usual(node)) : json_null());
     (void)json_object_set_new(object, "line", json_string(console_last_line(node->consoles[0])));
@@ -286,12 +289,14 @@ json_t *status_document(const struct lab *lab)
     for (size_t i = 0; i < lab->capture_count; i++)
         (void)json_array_append_new(captures, captures_json(lab->captures[i]));
     (void)host_accel(&lab->host, ACCEL_AUTO, NULL, &accel, &reason, NULL);
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:{s:s, s:s?}, s:{s:I}, s:o, s:o, s:o}", "lab",
-                     lab->name, "state", lab_state_names[lab->state], "topology",
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:{s:s, s:s?}, s:{s:I, s:I, s:I}, s:o, s:o, s:o}",
+                     "lab", lab->name, "state", lab_state_names[lab->state], "topology",
                      lab->topology->path, "description", lab->topology->description, "uptime_s",
                      lab->up_ns ? seconds(now_ns() - lab->up_ns) : json_null(), "accel", "kind",
                      accel == ACCEL_KVM ? "kvm" : "tcg", "reason", reason, "memory", "total_mb",
-                     (json_int_t)memory, "nodes", nodes, "links", links, "captures", captures);
+                     (json_int_t)memory, "needed_mb", (json_int_t)(lab_memory_needed(lab) >> 20),
+                     "available_mb", (json_int_t)(lab_memory_available() >> 20), "nodes", nodes,
+                     "links", links, "captures", captures);
 }
 
 /**
@@ -326,10 +331,13 @@ json_t *status_progress(const struct lab *lab)
         done += node->state == NODE_READY || node->state == NODE_RUNNING;
         left = node_left > left ? node_left : left;
         (void)json_array_append_new(
-            nodes, json_pack("{s:s, s:s, s:o, s:o, s:s, s:s?}", "name", node->spec->name, "state",
-                             node_state_name(node->state), "elapsed_s", node_elapsed(node),
-                             "usual_s", usual ? seconds(usual) : json_null(), "line",
-                             console_last_line(node->consoles[0]), "reason", node->reason));
+            nodes,
+            json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:s?}", "name", node->spec->name, "state",
+                      node_state_name(node->state), "queued",
+                      node->state == NODE_QUEUED ? json_integer(node->queue_place) : json_null(),
+                      "elapsed_s", node_elapsed(node), "usual_s",
+                      usual ? seconds(usual) : json_null(), "line",
+                      console_last_line(node->consoles[0]), "reason", node->reason));
     }
     return json_pack(
         "{s:o, s:o, s:o}", "nodes", nodes, "left_s", left ? seconds(left) : json_null(), "text",

@@ -86,11 +86,57 @@ static void test_qemu_missing(void **state)
     free(saved);
 }
 
+static unsigned slots(unsigned cores, const char *loadavg, const char *pressure, unsigned booting,
+                      bool *ret_limited)
+{
+    struct host_load load;
+    const char *why = NULL;
+    unsigned count;
+
+    host_load_parse(loadavg, pressure, &load);
+    count = host_boot_slots(cores, &load, booting, &why);
+    *ret_limited = why != NULL;
+    return count;
+}
+
+#define PRESSURE(some, full)                                                                       \
+    "some avg10=" some " avg60=0.00 avg300=0.00 total=1\nfull avg10=" full                         \
+    " avg60=0.00 avg300=0.00 total=0\n"
+
+static void test_boot_slots(void **state)
+{
+    bool limited;
+
+    (void)state;
+    assert_int_equal(slots(8, NULL, NULL, 0, &limited), 8);
+    assert_false(limited);
+    assert_int_equal(slots(1, "9.99 9 9 1/2 3", NULL, 0, &limited), 2);
+    assert_int_equal(slots(8, "0.90 0.10 0.10 1/200 300", PRESSURE("0.00", "0.00"), 0, &limited),
+                     8);
+    /* Others keep three cores busy; guests that boot are no others. */
+    assert_int_equal(slots(8, "3.20 0.10 0.10 1/200 300", NULL, 0, &limited), 5);
+    assert_true(limited);
+    assert_int_equal(slots(8, "3.20 0.10 0.10 1/200 300", NULL, 3, &limited), 8);
+    assert_false(limited);
+    assert_int_equal(slots(8, "64.00 0.10 0.10 1/200 300", NULL, 1, &limited), 2);
+    /* Short of memory: one alone. */
+    assert_int_equal(slots(8, "0.00 0 0 1/2 3", PRESSURE("19.99", "4.99"), 0, &limited), 8);
+    assert_int_equal(slots(8, "0.00 0 0 1/2 3", PRESSURE("20.00", "0.00"), 0, &limited), 1);
+    assert_true(limited);
+    assert_int_equal(slots(8, "0.00 0 0 1/2 3", PRESSURE("0.00", "5.50"), 0, &limited), 1);
+    /* What cannot be understood counts as idle. */
+    assert_int_equal(slots(8, "x", "some avg10=-1 full avg10=y", 0, &limited), 8);
+    assert_int_equal(slots(4, "99999999999999999999.99", "", 0, &limited), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flags),        cmocka_unit_test(test_auto_needs_hardware),
-        cmocka_unit_test(test_memory),       cmocka_unit_test(test_kvm_that_is_not_there),
+        cmocka_unit_test(test_boot_slots),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_auto_needs_hardware),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_kvm_that_is_not_there),
         cmocka_unit_test(test_qemu_missing),
     };
 

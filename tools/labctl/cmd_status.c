@@ -57,7 +57,9 @@ void print_nodes(json_t *nodes)
         table_add(&table, json_text(node, "name"));
         table_add(&table, json_text(node, "image"));
         table_add(&table, json_is_true(json_object_get(node, "paused")) ? "paused"
-                                                                        : json_text(node, "state"));
+                          : json_is_integer(json_object_get(node, "queued"))
+                              ? "queued"
+                              : json_text(node, "state"));
         table_add(&table, json_text(node, "accel"));
         table_add(&table, ready);
         table_addf(&table, "%" JSON_INTEGER_FORMAT "M",

@@ -76,8 +76,8 @@ void progress_limit(struct progress *progress, json_t *names)
  */
 static bool is_moving(const char *state)
 {
-    return strcmp(state, "starting") == 0 || strcmp(state, "booting") == 0 ||
-           strcmp(state, "stopping") == 0;
+    return strcmp(state, "queued") == 0 || strcmp(state, "starting") == 0 ||
+           strcmp(state, "booting") == 0 || strcmp(state, "stopping") == 0;
 }
 
 /**
@@ -158,6 +158,8 @@ void progress_notification(const char *method, json_t *params, void *data)
     json_t *item;
     size_t i;
 
+    if (strcmp(method, "note") == 0)
+        progress_say(progress, json_text(params, "text"));
     if (strcmp(method, "progress") != 0)
         return;
     json_array_foreach (json_object_get(params, "nodes"), i, item) {
@@ -168,7 +170,9 @@ void progress_notification(const char *method, json_t *params, void *data)
             continue;
         node = node_find(progress, json_text(item, "name"));
         first = !*node->state;
-        changed = set_text(&node->state, json_text(item, "state"));
+        changed = set_text(&node->state, json_is_integer(json_object_get(item, "queued"))
+                                             ? "queued"
+                                             : json_text(item, "state"));
         (void)set_text(&node->line, json_text(item, "line"));
         (void)set_text(&node->reason, json_text(item, "reason"));
         node->elapsed = json_number_value(json_object_get(item, "elapsed_s"));
