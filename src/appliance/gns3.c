@@ -63,25 +63,12 @@ const char *gns3_string(const json_t *object, const char *key)
     return text && *text ? text : NULL;
 }
 
-/**
- * take_machine() - Architecture, CPUs, memory
- * @gns3:	What is being made
- * @props:	Properties
- * @err:	Error to fill
- *
- * Return: 0 or -EINVAL
- */
-static int take_machine(struct gns3 *gns3, const json_t *props, struct error *err)
+int gns3_machine(struct gns3 *gns3, const char *arch, struct error *err)
 {
     static const char *const archs[] = {"x86_64", "i386", "aarch64", "arm", "ppc64", "riscv64"};
-    const char *arch = gns3_string(props, "platform"), *known = NULL;
-    json_int_t ram, cpus;
+    const char *known = NULL;
     bool pc;
 
-    if (!arch)
-        arch = gns3_string(props, "arch");
-    if (!arch)
-        arch = "x86_64";
     for (size_t i = 0; i < ARRAY_SIZE(archs); i++)
         if (strcmp(archs[i], arch) == 0)
             known = archs[i];
@@ -93,11 +80,6 @@ static int take_machine(struct gns3 *gns3, const json_t *props, struct error *er
                            "ppc64 and riscv64",
                            shown);
     }
-    if (gns3_number(props, "ram", 256, &ram, err) < 0 ||
-        gns3_number(props, "cpus", 1, &cpus, err) < 0)
-        return -EINVAL;
-    if (ram < 1 || ram > 1 << 24 || cpus < 1 || cpus > 255)
-        return error_input(err, "its memory or CPUs are out of all range");
     (void)json_object_set_new(gns3->definition, "arch", json_string(known));
     pc = strcmp(known, "x86_64") == 0 || strcmp(known, "i386") == 0;
     /* What QEMU takes when nothing is said; others have no such machine. */
@@ -105,13 +87,47 @@ static int take_machine(struct gns3 *gns3, const json_t *props, struct error *er
                               json_string(pc                            ? "pc"
                                           : strcmp(known, "ppc64") == 0 ? "pseries"
                                                                         : "virt"));
-    (void)json_object_set_new(gns3_map(gns3, "cpu"), "count", json_integer(cpus));
     if (pc) {
         const char *model = strcmp(known, "i386") == 0 ? "qemu32" : "qemu64";
 
         (void)json_object_set_new(gns3_map(gns3, "cpu"), "model", json_string(model));
         (void)json_object_set_new(gns3_map(gns3, "cpu"), "kvm", json_string(model));
     }
+    return 0;
+}
+
+void gns3_default_card(struct gns3 *gns3)
+{
+    const char *arch = gns3_string(gns3->definition, "arch");
+
+    /* GNS3 and EVE-NG leave QEMU's default card in, and some boot loaders want one. */
+    if (!gns3->no_defaults && !gns3->vga_set &&
+        (strcmp(arch, "x86_64") == 0 || strcmp(arch, "i386") == 0))
+        (void)json_object_set_new(gns3_map(gns3, "display"), "vga", json_string("std"));
+}
+
+/**
+ * take_machine() - Architecture, CPUs, memory
+ * @gns3:	What is being made
+ * @props:	Properties
+ * @err:	Error to fill
+ *
+ * Return: 0 or -EINVAL
+ */
+static int take_machine(struct gns3 *gns3, const json_t *props, struct error *err)
+{
+    const char *arch = gns3_string(props, "platform");
+    json_int_t ram, cpus;
+
+    if (!arch)
+        arch = gns3_string(props, "arch");
+    if (gns3_machine(gns3, arch ? arch : "x86_64", err) < 0 ||
+        gns3_number(props, "ram", 256, &ram, err) < 0 ||
+        gns3_number(props, "cpus", 1, &cpus, err) < 0)
+        return -EINVAL;
+    if (ram < 1 || ram > 1 << 24 || cpus < 1 || cpus > 255)
+        return error_input(err, "its memory or CPUs are out of all range");
+    (void)json_object_set_new(gns3_map(gns3, "cpu"), "count", json_integer(cpus));
     (void)json_object_set_new(gns3_map(gns3, "memory"), "default",
                               json_sprintf("%" JSON_INTEGER_FORMAT "M", ram));
     return 0;
@@ -152,17 +168,12 @@ static void take_console(struct gns3 *gns3, const json_t *props)
         gns3_note(gns3, "process_priority is dropped: all nodes are of the same");
 }
 
-/**
- * nic_model() - QEMU's name of an adapter type
- * @gns3:	What is being made
- * @word:	GNS3's
- *
- * Return: word
- */
-static const char *nic_model(struct gns3 *gns3, const char *word)
+const char *gns3_nic_model(struct gns3 *gns3, const char *word)
 {
     if (strcmp(word, "virtio") == 0)
         return "virtio-net-pci";
+    if (strcmp(word, "e1000-82540em") == 0)
+        return "e1000";
     if (strcmp(word, "igb") != 0)
         return word;
     gns3_note(gns3, "adapter_type igb became e1000e, since QEMU has had an igb only since 8.0");
@@ -227,7 +238,7 @@ static int take_custom_ports(struct gns3 *gns3, const json_t *list, json_t *nics
         /* Of two for one adapter the first counts. */
         if ((!name && !model) || has_port(ports, number))
             continue;
-        model = model ? nic_model(gns3, model) : NULL;
+        model = model ? gns3_nic_model(gns3, model) : NULL;
         port = json_pack("{s:I, s:s*, s:s*}", "nic", number, "name", name, "model", model);
         (void)json_array_append_new(ports, port);
     }
@@ -293,7 +304,8 @@ static int take_nics(struct gns3 *gns3, const json_t *props, struct error *err)
         format = "Ethernet{0}";
     if (port_name_check(format, err) < 0)
         return error_prefix(err, "port_name_format");
-    (void)json_object_set_new(nics, "model", json_string(model ? nic_model(gns3, model) : "e1000"));
+    (void)json_object_set_new(nics, "model",
+                              json_string(model ? gns3_nic_model(gns3, model) : "e1000"));
     (void)json_object_set_new(nics, "count", json_integer(count));
     first = gns3_string(props, "first_port_name");
     if (first && port_name_check(first, err) < 0)
@@ -549,7 +561,7 @@ static void take_boot(struct gns3 *gns3, const json_t *props)
 static int take_all(struct gns3 *gns3, const json_t *root, const json_t *version,
                     const json_t *props, struct error *err)
 {
-    const char *options = gns3_string(props, "options"), *arch;
+    const char *options = gns3_string(props, "options");
     int r = take_machine(gns3, props, err);
 
     if (r < 0)
@@ -568,11 +580,7 @@ static int take_all(struct gns3 *gns3, const json_t *root, const json_t *version
     if (r < 0)
         return r;
     take_boot(gns3, props);
-    arch = gns3_string(gns3->definition, "arch");
-    /* GNS3 leaves QEMU's default card in, and some boot loaders want one. */
-    if (!gns3->no_defaults && !gns3->vga_set &&
-        (strcmp(arch, "x86_64") == 0 || strcmp(arch, "i386") == 0))
-        (void)json_object_set_new(gns3_map(gns3, "display"), "vga", json_string("std"));
+    gns3_default_card(gns3);
     if (gns3->serials > 4)
         return error_input(err, "options: %u serial ports; a machine has 4", gns3->serials);
     if (gns3->serials > 1)

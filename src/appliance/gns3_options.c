@@ -167,6 +167,31 @@ static int take_cpu(struct gns3 *gns3, const char *value, struct error *err)
 }
 
 /**
+ * lasting_machine() - In place of a version of a machine that QEMU has given up, the machine
+ * @gns3:	What is being made
+ * @type:	Machine type
+ *
+ * Return: machine type
+ */
+static const char *lasting_machine(struct gns3 *gns3, const char *type)
+{
+    static const char *const gone[][2] = {
+        {"pc-0.", "pc"},
+        {"pc-1.", "pc"},
+        {"pc-i440fx-1.", "pc"},
+        {"pc-q35-1.", "q35"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(gone); i++) {
+        if (strncmp(type, gone[i][0], strlen(gone[i][0])) != 0)
+            continue;
+        gns3_note(gns3, "-machine %s became %s: such old versions leave QEMU", type, gone[i][1]);
+        return gone[i][1];
+    }
+    return type;
+}
+
+/**
  * take_machine() - -machine, -M
  * @gns3:	What is being made
  * @value:	TYPE,PROPERTY=VALUE,…
@@ -184,7 +209,8 @@ static int take_machine(struct gns3 *gns3, const char *value, struct error *err)
     if (type && (!text_is_name(type) || strlen(type) > 60))
         r = error_input(err, "options: -machine: the type has characters that are not accepted");
     else if (type)
-        (void)json_object_set_new(gns3->definition, "machine", json_string(type));
+        (void)json_object_set_new(gns3->definition, "machine",
+                                  json_string(lasting_machine(gns3, type)));
     for (const char *at = value; r == 0 && at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
         _cleanup_free_ char *item = xstrndup(at, strcspn(at, ","));
 

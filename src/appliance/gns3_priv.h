@@ -28,6 +28,15 @@ int gns3_number(const json_t *object, const char *key, json_int_t fallback, json
  * Return: 0 or -EINVAL */
 int gns3_choose(const json_t *root, const struct gns3_source *source, const json_t **ret_version,
                 json_t **ret_properties, struct error *err);
+/* gns3_machine() - The machine of an architecture. Return: 0 or -EINVAL for one that is not known
+ */
+int gns3_machine(struct gns3 *gns3, const char *arch, struct error *err);
+/* gns3_default_card() - The display card that QEMU has where nothing is said of one. */
+void gns3_default_card(struct gns3 *gns3);
+/* gns3_nic_model() - QEMU's name of an adapter type. */
+const char *gns3_nic_model(struct gns3 *gns3, const char *word);
+/* gns3_one_line() - A text on one line, cut, without control characters. Caller frees. */
+char *gns3_one_line(const char *text);
 /* gns3_options() - Take an appliance's free text for QEMU apart. Return: 0 or -EINVAL */
 int gns3_options(struct gns3 *gns3, const char *text, struct error *err);
 /* gns3_string() - A string of an object, NULL if there is none or it is empty. Borrowed. */

@@ -75,13 +75,7 @@ void gns3_suggest_ready(struct gns3 *gns3, const json_t *root)
     }
 }
 
-/**
- * one_line() - A text on one line, cut
- * @text:	Text
- *
- * Return: new text without control characters
- */
-static char *one_line(const char *text)
+char *gns3_one_line(const char *text)
 {
     _cleanup_free_ char *copy = xstrndup(text, strnlen(text, DESCRIPTION_MAX));
 
@@ -120,7 +114,7 @@ void gns3_words(struct gns3 *gns3, const json_t *root, const json_t *version, co
     const char *install = nearest("installation_instructions", version, props, root);
     const char *status = gns3_string(root, "status"), *number = gns3_string(version, "name");
     _cleanup_free_ char *whole = xasprintf("%s %s", name ? name : "", number ? number : "");
-    _cleanup_free_ char *line = one_line(whole), *note = NULL;
+    _cleanup_free_ char *line = gns3_one_line(whole), *note = NULL;
     const char *url = gns3_string(root, "product_url");
 
     (void)json_object_set_new(gns3->definition, "description", json_string(line));
@@ -128,26 +122,26 @@ void gns3_words(struct gns3 *gns3, const json_t *root, const json_t *version, co
         _cleanup_free_ char *text =
             xasprintf("%s%s%s", availability, url ? ": " : "", url ? url : "");
 
-        note = one_line(text);
+        note = gns3_one_line(text);
         (void)json_object_set_new(gns3->definition, "license", json_string(note));
     }
     if (user) {
-        _cleanup_free_ char *safe = one_line(user);
+        _cleanup_free_ char *safe = gns3_one_line(user);
 
         (void)json_object_set_new(gns3_map(gns3, "login"), "user", json_string(safe));
     }
     if (password) {
-        _cleanup_free_ char *safe = one_line(password);
+        _cleanup_free_ char *safe = gns3_one_line(password);
 
         (void)json_object_set_new(gns3_map(gns3, "login"), "password", json_string(safe));
     }
     if (usage) {
-        _cleanup_free_ char *said = one_line(usage);
+        _cleanup_free_ char *said = gns3_one_line(usage);
 
         gns3_note(gns3, "its makers say: %s", said);
     }
     if (install) {
-        _cleanup_free_ char *said = one_line(install);
+        _cleanup_free_ char *said = gns3_one_line(install);
 
         gns3_note(gns3, "to install it: %s", said);
     }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "appliance/appliance_priv.h"
+#include "appliance/foreign.h"
 #include "appliance/import_priv.h"
 #include "appliance/probe.h"
 #include "appliance/store.h"
@@ -418,6 +419,50 @@ static int write_definition(const char *dir, const json_t *definition, const cha
 }
 
 /**
+ * is_yaml() - Whether a file's name says that it is YAML
+ * @path:	Path
+ *
+ * Return: true if so
+ */
+static bool is_yaml(const char *path)
+{
+    const char *ending = strrchr(base_name(path), '.');
+
+    return ending && (strcmp(ending, ".yaml") == 0 || strcmp(ending, ".yml") == 0);
+}
+
+/**
+ * read_yaml() - A definition from a file of CML or EVE-NG
+ * @request:	What is asked for
+ * @data:	The file's text
+ * @size:	Its size
+ * @name:	Of the image
+ * @ret_definition: New object
+ * @notes:	Gets what people should know
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int read_yaml(const struct image_import *request, const char *data, size_t size,
+                     const char *name, json_t **ret_definition, json_t *notes, struct error *err)
+{
+    json_t *root = NULL;
+    int r = foreign_yaml(data, size, &root, err);
+
+    if (r < 0)
+        return r;
+    if (cml_is_one(root))
+        r = cml_definition(request, root, name, ret_definition, notes, err);
+    else if (foreign_text(root, "type"))
+        r = eve_definition(request, name, ret_definition, notes, err);
+    else
+        r = error_input(err, "neither a definition of CML's nor a template of EVE-NG's%s",
+                        json_object_get(root, "nodes") ? ": it is a lab" : "");
+    json_decref(root);
+    return r;
+}
+
+/**
  * read_source() - A definition from what was given
  * @request:	What is asked for
  * @name:	Of the image
@@ -439,13 +484,22 @@ static int read_source(const struct image_import *request, const char *name,
 
     if (!request->source)
         return guess_definition(request, name, ret_definition, notes, err);
-    if (is_folder(request->source))
-        return eve_definition(request->source, name, ret_definition, notes, err);
+    if (is_folder(request->source)) {
+        _cleanup_free_ char *image = cml_find_image(request->source);
+        struct image_import inner = *request;
+
+        if (!image)
+            return eve_definition(request, name, ret_definition, notes, err);
+        inner.source = image;
+        return read_source(&inner, name, ret_definition, ret_version, notes, err);
+    }
     r = file_read(request->source, SOURCE_MAX, &data, &source.size, err);
     if (r < 0)
         return r;
     source.data = data;
-    r = gns3_definition(&source, name, ret_definition, ret_version, notes, err);
+    r = is_yaml(request->source)
+            ? read_yaml(request, data, source.size, name, ret_definition, notes, err)
+            : gns3_definition(&source, name, ret_definition, ret_version, notes, err);
     return r < 0 ? error_prefix(err, "%s", request->source) : 0;
 }
 

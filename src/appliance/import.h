@@ -13,6 +13,7 @@
 struct image_import {
     const char *source;       /* file or folder to read; NULL: the disks alone */
     const char *name;         /* of the image; NULL: made from the source's */
+    const char *template;     /* EVE-NG's template, CML's node definition; NULL: looked for */
     const char *version;      /* of the appliance; NULL: the first that it lists */
     const char *const *disks; /* files that people gave */
     size_t disk_count;

@@ -403,6 +403,104 @@ make_disk() {
 	expect_status 2 labctl image import "$T/empty"
 }
 
+@test "EVE-NG: a folder with its template, beside it, where EVE-NG has it, or given" {
+	local root=$T/unetlab want change template=$LABCTL_SOURCE/tests/fuzz/corpus/foreign/eve.yml
+	mkdir -p "$root/addons/qemu/vsw-1.2-x" "$root/html/templates/intel"
+	qemu-img create -q -f qcow2 "$root/addons/qemu/vsw-1.2-x/virtioa.qcow2" 1M
+	qemu-img create -q -f qcow2 "$root/addons/qemu/vsw-1.2-x/nvmea.qcow2" 1M
+	# Without a template.
+	labctl image import "$root/addons/qemu/vsw-1.2-x" >"$T/out"
+	grep -q 'none was found' "$T/out"
+	labctl image show vsw-1.2-x --json | jq -e '.ports == ["e0", "e1", "e2", "e3"] and .memory_mb == 2048'
+	cp "$template" "$root/html/templates/intel/vsw.yml"
+	labctl image import --replace "$root/addons/qemu/vsw-1.2-x" >"$T/out"
+	grep -q 'pc-1.0 became pc' "$T/out"
+	grep -q 'qemu_version 4.1.0 is passed over' "$T/out"
+	labctl image show vsw-1.2-x --json | jq -e '.cpus == 2 and .memory_mb == 3072 and .nic_model == "virtio-net-pci" and
+		(.ports | length) == 12 and .ports[0:3] == ["fxp0", "ge-0/0/0", "ge-0/0/1"] and .ports[10:] == ["ge-0/0/9", "ge-0/1/0"] and
+		[.disks[].bus] == ["nvme", "virtio"] and .machine == "pc" and .missing == []'
+	# A template as the source, with disks.
+	labctl image import --name t "$template" --disk "$root/addons/qemu/vsw-1.2-x/virtioa.qcow2"
+	expect_status 2 labctl image import --name none "$template"
+	output_has 'names no disks'
+	# Formats of names, and what a template may not say.
+	while IFS='|' read -r want change; do
+		printf 'type: qemu\nethernet: 4\n%b\n' "$change" >"$T/x.yml"
+		labctl image import --replace --name f --template "$T/x.yml" "$root/addons/qemu/vsw-1.2-x" >/dev/null
+		labctl image show f --json | jq -e --arg want "$want" '(.ports | join(" ")) == $want' ||
+			{ echo "$want: $change"; labctl image show f --json | jq -c .ports; false; }
+	done <<-'EOF'
+		e0 e1 e2 e3|ram: 64
+		Gi1 Gi2 Gi3 Gi4|eth_format: Gi{1}
+		eth0 swp1 swp2 swp3|eth_name: [eth0]\neth_format: swp{1}
+		fxp0 ge-0/0/0 ge-0/0/1 ge-0/0/2|eth_name: [fxp0]\neth_format: ge-0/0/{0-9}
+		p1 p2 p3 p4|eth_format: p{1-48}
+		Gi0/0 Gi0/1 Gi1/0 Gi1/1|eth_format: Gi{0}/{0-2}
+		Et1/1 Et1/2 Et2/1 Et2/2|eth_format: Et{1}/{1-2}
+		a b c e0|eth_name: [a, b, c]
+		a b e0 e1|eth_name: [a, b]
+		lan0 lan1 lan2 lan3|eth_format: lan
+	EOF
+	while IFS='|' read -r want change; do
+		printf '%b\n' "$change" >"$T/x.yml"
+		expect_status 2 labctl image import --name bad --template "$T/x.yml" "$root/addons/qemu/vsw-1.2-x"
+		output_has "$want"
+	done <<-'EOF'
+		not for QEMU|type: docker
+		options|type: qemu\nqemu_options: -drive file=/etc/shadow
+		is no number|type: qemu\nram: [1]
+		room for 30|type: qemu\nethernet: 31
+		architecture|type: qemu\nqemu_arch: sparc
+		is no text|type: qemu\neth_format: {1}
+		no YAML|type: [
+		is unknown|type: qemu\nqemu_nic: vfio-pci
+	EOF
+	[ ! -e "$T/images/bad" ]
+}
+
+@test "CML: node definitions, image definitions and folders of them" {
+	local base=$T/images-of-cml corpus=$LABCTL_SOURCE/tests/fuzz/corpus/foreign want change
+	mkdir -p "$base/virl-base-images/vrt-1" "$base/node-definitions"
+	qemu-img create -q -f qcow2 "$base/virl-base-images/vrt-1/vrt.qcow2" 1M
+	qemu-img create -q -f qcow2 "$base/virl-base-images/vrt-1/second.qcow2" 1M
+	grep -v '^sim\|^device' "$corpus/image.yaml" >"$base/virl-base-images/vrt-1/vrt-1.yaml"
+	expect_status 2 labctl image import "$base/virl-base-images/vrt-1"
+	output_has "node definition 'vrt' is not beside" 'template FILE'
+	cp "$corpus/cml.yaml" "$base/node-definitions/vrt.yaml"
+	labctl image import "$base/virl-base-images/vrt-1" >"$T/out"
+	grep -q 'cpu_limit is dropped' "$T/out"
+	labctl image show vrt-1 --json >"$T/show"
+	jq -e '.memory_mb == 4096 and .cpus == 2 and .nic_model == "vmxnet3" and .machine == "q35" and .uefi and .serials == 2 and
+		.ports == ["Mgmt0", "Eth1/1", "Eth1/2"] and .nic_max == 4 and .ready_timeout_s == 120 and
+		.ready == "Press RETURN to get started!|\\(ready\\) 100[%]h" and .description == "vRT 1" and
+		[.disks[].bus] == ["virtio", "virtio", "virtio"] and .disks[0].size == 21474836480 and .disks[2].file == null' "$T/show"
+	grep -q 'seed: .*"iso".*config-1.*day0.txt.*license.txt.*100%% free' "$T/images/vrt-1/appliance.yaml"
+	# The node definition alone, with a disk or with one to come.
+	labctl image import --name node "$corpus/cml.yaml" --disk "$base/virl-base-images/vrt-1/vrt.qcow2"
+	labctl image show node --json | jq -e '.memory_mb == 3072 and .description == "vRT" and .missing == []'
+	labctl image import --name later --definition-only "$corpus/cml.yaml"
+	labctl image show later --json | jq -e '.missing[0].name == "vrt.qcow2"'
+	labctl image add later --disk "$base/virl-base-images/vrt-1/second.qcow2"
+	labctl image verify later
+	# The image definition as the source, the node definition given.
+	mv "$base/node-definitions/vrt.yaml" "$T/elsewhere.yaml"
+	labctl image import --name given --template "$T/elsewhere.yaml" "$base/virl-base-images/vrt-1/vrt-1.yaml"
+	while IFS='|' read -r want change; do
+		sed "$change" "$corpus/cml.yaml" >"$T/x.yaml"
+		expect_status 2 labctl image import --name bad --definition-only "$T/x.yaml"
+		output_has "$want"
+	done <<-'EOF'
+		not for QEMU|s/domain_driver: kvm/domain_driver: docker/
+		linux_native|s/linux_native/other/
+		is not known|s/disk_driver: virtio/disk_driver: mtd/
+		is unknown|s/nic_driver: vmxnet3/nic_driver: vfio-pci/
+		ram|s/ram: 3072/ram: lots/
+		it is a lab|s/.*/nodes: []/
+		lead out|s,^id: vrt,id: ../vrt,
+	EOF
+	[ ! -e "$T/images/bad" ]
+}
+
 @test "many imports of one name at once: one gets it, nothing half done is seen" {
 	make_disk
 	appliance "$T/test.gns3a"

@@ -19,6 +19,7 @@
 static const struct option_spec import_options[] = {
     {"version", 0, "VERSION", "of the appliance; without it the first that its file lists"},
     {"disk", 0, "FILE", "a file that it needs; can be given several times"},
+    {"template", 0, "FILE", "EVE-NG's template or CML's node definition, if it is not found"},
     {"name", 0, "NAME", "what the image is called; without it like the file"},
     {"definition-only", 0, NULL, "also without its files, to be added later"},
     {"unverified", 0, NULL, "take files whose checksum is not right"},
@@ -90,6 +91,7 @@ static int run_import(struct invocation *invocation, struct error *err)
         .source = invocation->words[0],
         .name = invocation_value(invocation, "name"),
         .version = invocation_value(invocation, "version"),
+        .template = invocation_value(invocation, "template"),
         .definition_only = invocation_flag(invocation, "definition-only"),
         .unverified = invocation_flag(invocation, "unverified"),
         .replace = invocation_flag(invocation, "replace"),
@@ -167,7 +169,7 @@ const struct command cmd_image_import = {
     .group = "image",
     .name = "import",
     .arguments = "FILE|FOLDER [DISK…]",
-    .summary = "Add an image from a GNS3 appliance (.gns3a) or an EVE-NG folder",
+    .summary = "Add an image described for GNS3, EVE-NG or CML",
     .details = "Files that it needs are looked for among those given and beside the description, "
                "and held against their checksums.",
     .options = import_options,
