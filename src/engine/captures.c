@@ -31,6 +31,7 @@
 
 /* A worker that is killed sooner than this is not replaced: the next one would fare no better. */
 #define AGE_LEAST_MS 2000u
+#define RATE_AGE_MS  2500u
 
 /**
  * realtime_ms() - Read the clock
@@ -87,12 +88,16 @@ void captures_free(struct lab *lab)
 
 json_t *captures_json(const struct capture_run *run)
 {
+    /* Workers report once a second if there is something new. */
+    bool lately = !run->ended && realtime_ms() < run->report_ms + RATE_AGE_MS;
+    double rate = lately ? run->packets_per_s : 0;
     json_t *json = json_pack("{s:i, s:O, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:s, s:s?}", "id",
                              (int)run->id, "where", run->where, "file", run->file, "filter",
                              run->filter, "side", run->side, "packets", (json_int_t)run->packets,
                              "bytes", (json_int_t)run->bytes, "dropped", (json_int_t)run->dropped,
                              "state", run->ended ? "ended" : "running", "error", run->error);
 
+    (void)json_object_set_new(json, "packets_per_s", json_real(rate));
     (void)json_object_set(json, "files", run->files ? run->files : json_null());
     return json;
 }
@@ -132,6 +137,21 @@ static void remove_run(struct capture_run *run)
 }
 
 /**
+ * take_packets() - A worker says how many packets it has; from the last time, how many a second
+ * @run:	Capture
+ * @packets:	Of all its workers
+ */
+static void take_packets(struct capture_run *run, uint64_t packets)
+{
+    uint64_t now = realtime_ms(), was = run->report_ms ? run->report_ms : run->worker_ms;
+
+    if (now > was && packets >= run->packets)
+        run->packets_per_s = (double)(packets - run->packets) * 1000 / (double)(now - was);
+    run->packets = packets;
+    run->report_ms = now;
+}
+
+/**
  * take_report() - Understand one report
  * @run:	Capture
  * @line:	JSON object
@@ -158,8 +178,8 @@ static void take_report(struct capture_run *run, const char *line, size_t size)
         const char *why = json_string_value(json_object_get(report, "why"));
 
         if (dropped) {
-            run->packets =
-                run->before[0] + (uint64_t)json_integer_value(json_object_get(report, "packets"));
+            take_packets(run, run->before[0] +
+                                  (uint64_t)json_integer_value(json_object_get(report, "packets")));
             run->bytes =
                 run->before[1] + (uint64_t)json_integer_value(json_object_get(report, "bytes"));
             run->dropped = run->before[2] + (uint64_t)json_integer_value(dropped);
@@ -305,11 +325,7 @@ static bool go_on(struct capture_run *run)
     return true;
 }
 
-/**
- * worker_ended() - Tell everybody who waits for a capture
- * @run:	Capture; freed if it is a stream
- */
-static void worker_ended(struct capture_run *run)
+void capture_run_ended(struct capture_run *run)
 {
     struct lab *lab = run->lab;
     bool quickly = worker_age_ms(run) < AGE_LEAST_MS;
@@ -362,7 +378,7 @@ static int on_worker_exit(sd_event_source *source, int fd, uint32_t revents, voi
     (void)fd;
     (void)revents;
     (void)capture_run_read(run);
-    worker_ended(run);
+    capture_run_ended(run);
     lab_changed(lab);
     return 0;
 }
@@ -670,127 +686,4 @@ bool captures_all_ended(const struct lab *lab)
         if (!lab->captures[i]->ended)
             return false;
     return !lab->keeper || lab->keeper->ended;
-}
-
-/* ---- for the next engine ---- */
-
-/**
- * run_state() - What the next engine needs of a capture
- * @run:	Capture
- *
- * Return: object
- */
-static json_t *run_state(const struct capture_run *run)
-{
-    json_t *state = captures_json(run);
-
-    (void)json_object_set_new(state, "pid", json_integer(run->process.pid));
-    (void)json_object_set_new(state, "start_time",
-                              json_integer((json_int_t)run->process.start_time));
-    (void)json_object_set_new(state, "since_ms", json_integer((json_int_t)run->since_ms));
-    (void)json_object_set_new(state, "worker_ms", json_integer((json_int_t)run->worker_ms));
-    (void)json_object_set_new(state, "keep_ns", json_integer((json_int_t)run->keep_ns));
-    (void)json_object_set_new(state, "orders", json_integer((json_int_t)run->orders));
-    (void)json_object_set_new(state, "before",
-                              json_pack("[I, I, I]", (json_int_t)run->before[0],
-                                        (json_int_t)run->before[1], (json_int_t)run->before[2]));
-    if (run->params)
-        (void)json_object_set(state, "params", run->params);
-    return state;
-}
-
-json_t *captures_state(const struct lab *lab)
-{
-    json_t *list = json_array();
-
-    if (lab->keeper && !lab->keeper->ended)
-        (void)json_array_append_new(list, run_state(lab->keeper));
-    for (size_t i = 0; i < lab->capture_count; i++)
-        (void)json_array_append_new(list, run_state(lab->captures[i]));
-    return list;
-}
-
-/**
- * saved_text() - A text of the state file
- * @saved:	Object
- * @key:	Member
- *
- * Return: copy, NULL if there is none
- */
-static char *saved_text(json_t *saved, const char *key)
-{
-    return xstrdup(json_string_value(json_object_get(saved, key)));
-}
-
-/**
- * saved_number() - A number of the state file
- * @saved:	Object
- * @key:	Member
- *
- * Return: number, 0 if there is none
- */
-static uint64_t saved_number(json_t *saved, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(saved, key));
-}
-
-/**
- * adopt_run() - Take one capture over
- * @lab:	Lab
- * @saved:	What the state file says of it
- */
-static void adopt_run(struct lab *lab, json_t *saved)
-{
-    struct capture_run *run = capture_run_new(lab);
-    const char *state = json_string_value(json_object_get(saved, "state"));
-    json_t *files = json_object_get(saved, "files"), *where = json_object_get(saved, "where");
-    json_t *params = json_object_get(saved, "params");
-    _cleanup_error_ struct error err = ERROR_INIT;
-
-    run->id = (unsigned)json_integer_value(json_object_get(saved, "id"));
-    run->where = json_is_array(where) ? json_incref(where) : json_array();
-    run->files = json_is_array(files) ? json_incref(files) : NULL;
-    run->file = saved_text(saved, "file");
-    run->filter = saved_text(saved, "filter");
-    run->side = saved_text(saved, "side");
-    run->error = saved_text(saved, "error");
-    run->params = json_is_object(params) ? json_incref(params) : NULL;
-    run->once = json_is_true(json_object_get(params, "once")) && !run->side;
-    run->since_ms = saved_number(saved, "since_ms");
-    run->worker_ms = saved_number(saved, "worker_ms");
-    run->keep_ns = saved_number(saved, "keep_ns");
-    run->orders = run->answered = saved_number(saved, "orders") + 1000;
-    for (size_t i = 0; i < ARRAY_SIZE(run->before); i++)
-        run->before[i] =
-            (uint64_t)json_integer_value(json_array_get(json_object_get(saved, "before"), i));
-    run->packets = saved_number(saved, "packets");
-    run->bytes = saved_number(saved, "bytes");
-    run->dropped = saved_number(saved, "dropped");
-    run->process.pid = (pid_t)json_integer_value(json_object_get(saved, "pid"));
-    run->process.start_time = saved_number(saved, "start_time");
-    run->started = true;
-    if (run->id == 0) {
-        lab->keeper = run;
-    } else {
-        array_grow(lab->captures, lab->capture_count, lab->capture_capacity);
-        lab->captures[lab->capture_count++] = run;
-        if (run->id >= lab->next_capture)
-            lab->next_capture = run->id + 1;
-    }
-    if (state && strcmp(state, "ended") == 0) {
-        run->ended = true;
-    } else if (capture_run_adopt(run, &err) < 0) {
-        if (!run->error)
-            run->error = xstrdup(error_message(&err));
-        worker_ended(run);
-    }
-}
-
-void captures_adopt(struct lab *lab, json_t *saved)
-{
-    json_t *item;
-    size_t i;
-
-    json_array_foreach (saved, i, item)
-        adopt_run(lab, item);
 }

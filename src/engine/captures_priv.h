@@ -36,10 +36,12 @@ struct capture_run {
     sd_event_source *exit_source, *control_source;
     struct process_id process;
     uint64_t packets, bytes, dropped;
-    uint64_t before[3]; /* of these, by workers before this one */
-    uint64_t since_ms;  /* when it was started, since 1970 */
-    uint64_t worker_ms; /* when its worker was */
-    char *error;        /* why it ended, NULL while it runs */
+    double packets_per_s; /* between the last two reports, … */
+    uint64_t report_ms;   /* … of which this was the last, since 1970 */
+    uint64_t before[3];   /* of these, by workers before this one */
+    uint64_t since_ms;    /* when it was started, since 1970 */
+    uint64_t worker_ms;   /* when its worker was */
+    char *error;          /* why it ended, NULL while it runs */
     bool started, ended;
     bool once;                     /* of links and LANs take frames where they are sent */
     bool finished;                 /* the worker has said that it ends, or was asked to */
@@ -65,6 +67,9 @@ int capture_run_spawn(struct capture_run *run, struct capture_options *options, 
 bool capture_run_read(struct capture_run *run);
 /* capture_run_again() - Its worker was killed: start another one that goes on with its files. */
 int capture_run_again(struct capture_run *run, struct error *err);
+/* capture_run_ended() - Its worker is gone: replace it, or tell everybody who waits for the
+ * capture, which is freed then if it is a stream. */
+void capture_run_ended(struct capture_run *run);
 /* capture_run_adopt() - Connect to a worker that an earlier engine started. */
 int capture_run_adopt(struct capture_run *run, struct error *err);
 /* capture_run_tell() - Send a message, and a descriptor if @fd is one. */

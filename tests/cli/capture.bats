@@ -113,7 +113,7 @@ start() {
 		python3 -c "import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))" | cmp - "$T/file"
 }
 
-@test "the whole lab, through a node's restart, a cut cable and the engine's death" {
+@test "the whole lab, through restarts, recabling and the engine's death" {
 	needs_tshark
 	start -w "$T/lab.pcapng"
 	timeout -k 5 60 "$LABCTL" capture stream h1:eth0 --filter icmp >"$T/stream.pcapng" 2>"$T/err" </dev/null &
@@ -123,6 +123,12 @@ start() {
 	labctl node restart a
 	labctl link down side
 	labctl link up side
+	# b goes, c comes, and the cable between a and b has another end and another name.
+	sed 's/^  b: .*/  c: {image: hello}/; s/b:eth0\], name: side/c:eth0], name: other/' "$T/cap.yaml" >"$T/other.yaml"
+	labctl topology apply "$T/other.yaml"
+	labctl node stop a
+	labctl node start a
+	inject "$(tap c:eth0)" 3 60
 	engine=$(sed -n 's/^process \([0-9]*\): .*labctl-engine.*--lab cap .*/\1/p' < <(leftovers "$T"))
 	kill -9 "$engine"
 	# Its socket may answer for as long as the kernel takes to end it.
@@ -130,6 +136,8 @@ start() {
 	labctl capture note 'the engine is another one'
 	inject "$(tap a:eth0)" 1 60
 	wait_until 60 eval 'on h1 "cat /tmp/ping.log" | grep -q "300 packets transmitted, 300 received"'
+	labctl topology apply "$T/cap.yaml"
+	inject "$(tap b:eth0)" 2 60
 	labctl capture stop --all
 	wait $reader
 	# Requests and replies: sent at one end, arrived at the other, each once. 1: inbound, 2: outbound.
@@ -146,6 +154,11 @@ start() {
 	[ "$(fields "$T/lab.pcapng" -Y icmp -e frame.number | wc -l)" = 1200 ]
 	fields "$T/lab.pcapng" -e frame.time_epoch | sort -nc
 	[ "$(fields "$T/stream.pcapng" -Y icmp -e frame.number | wc -l)" = 600 ]
+	for end in 'c:eth0 other 3' 'b:eth0 side 2' 'a:eth0 other 1'; do
+		set -- $end
+		[ "$(fields "$T/lab.pcapng" -Y "eth.type == 0x88b5 && frame.interface_name == \"$1\" &&
+			frame.interface_description == \"$2\"" -e frame.number | wc -l)" = "$3" ]
+	done
 	# What happened meanwhile stands on the next packet.
 	run fields "$T/lab.pcapng" -Y frame.comment -e frame.comment
 	output_has "labctl: link 'side' down" "labctl: node 'a': ready" 'the engine is another one'
@@ -162,6 +175,8 @@ start() {
 	run capinfos "$T/read.pcapng"
 	output_has 'Name = h1:eth0' 'Description = wire' 'Filter string = icmp' 'Number of packets = 2' 'lab cap' \
 		'Capture application: *labctl' 'Capture length = 80' 'Number of stat entries = 1'
+	# Its speed, which no tool shows: option 8 of the interface block, 1 Gb/s as the guest is told.
+	[ "$(xxd -p -c 0 "$T/read.pcapng" | grep -c '0800080000ca9a3b00000000')" = 1 ]
 	tcpdump -nr "$T/read.pcapng" 2>"$T/err" | grep -q 'ICMP echo request'
 	[ "$(grep -cv "reading from file" "$T/err")" = 0 ]
 }
@@ -226,22 +241,31 @@ start() {
 @test "a link that corrupts: what is broken is shown broken, and nothing else" {
 	needs_tshark
 	local sum corrupted bad
-	sum=$(seq 1 100000 | sha256sum | cut -d' ' -f1)
+	sum=$(seq 1 250000 | sha256sum | cut -d' ' -f1)
 	start wire --side before --filter tcp -w "$T/whole.pcapng"
-	labctl link set wire corrupt=3%
+	labctl link set wire corrupt=1%
 	start wire --side after --filter tcp -w "$T/broken.pcapng"
-	on h1 'seq 1 100000 >/tmp/file; socat TCP-LISTEN:8001,reuseaddr OPEN:/tmp/file,rdonly &'
+	on h1 'seq 1 250000 >/tmp/file; socat TCP-LISTEN:8001,reuseaddr OPEN:/tmp/file,rdonly &'
 	[[ $(on h2 'sleep 1; socat -u TCP:10.0.0.1:8001 - | sha256sum') == *"$sum"* ]]
 	labctl capture stop --all
 	corrupted=$(json '[.links[] | select(.name == "wire") | .wire[].corrupted] | add' link list)
 	labctl link clear wire
-	[ "$(fields "$T/whole.pcapng" -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE \
-		-e tcp.checksum.status -e ip.checksum.status | sort -u)" = "1	1" ]
-	[ "$(fields "$T/whole.pcapng" -Y frame.comment -e frame.comment)" = "labctl: link 'wire' impaired: corrupt 3%" ]
-	bad=$(fields "$T/broken.pcapng" -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE \
-		-e tcp.checksum.status -e ip.checksum.status | grep -cvx '1	1')
+	# Each frame's hash, and whether its checksums are good (1).
+	local file
+	for file in whole broken; do
+		fields "$T/$file.pcapng" -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE \
+			-o frame.generate_md5_hash:TRUE -e frame.md5_hash -e tcp.checksum.status -e ip.checksum.status |
+			LC_ALL=C sort -u >"$T/$file.sums"
+		cut -f1 "$T/$file.sums" | LC_ALL=C sort -u >"$T/$file.hashes"
+	done
+	[ "$(cut -f2,3 "$T/whole.sums" | sort -u)" = "1	1" ]
+	[ "$(fields "$T/whole.pcapng" -Y frame.comment -e frame.comment)" = "labctl: link 'wire' impaired: corrupt 1%" ]
+	bad=$(grep -cv '	1	1$' "$T/broken.sums")
 	echo "corrupted $corrupted, seen $bad"
 	[ "$bad" -gt 0 ] && [ "$bad" -le "$corrupted" ]
+	# No frame is shown broken that arrived as it was sent, and none is shown mended.
+	[ "$(grep -v '	1	1$' "$T/broken.sums" | cut -f1 | LC_ALL=C sort -u | LC_ALL=C comm -12 - "$T/whole.hashes" | wc -l)" = 0 ]
+	[ "$(LC_ALL=C comm -13 "$T/whole.hashes" "$T/broken.hashes" | wc -l)" -ge "$bad" ]
 }
 
 @test "ten readers with ten filters, each its own" {
@@ -327,6 +351,31 @@ start() {
 	inject "$tap" 2 100
 	wait $watcher
 	[ "$(grep -c 'a:eth0 .*0x88b5' "$T/watch")" = 2 ]
+}
+
+@test "a stream into a window, and how much passes" {
+	local tap
+	tap=$(tap a:eth0)
+	mkdir -p "$T/bin"
+	printf '#!/bin/sh\necho "$@" >"%s/args"\nexec head -c 2000 >"%s/window.pcapng"\n' "$T" "$T" >"$T/bin/wireshark"
+	chmod +x "$T/bin/wireshark"
+	PATH=$T/bin:$PATH timeout -k 5 60 "$LABCTL" capture open a:eth0 --filter 'ether proto 0x88b5' >"$T/log" 2>&1 </dev/null &
+	local reader=$!
+	wait_until 20 eval '[ "$(json ".captures | map(select(.state == \"running\")) | length" capture list)" = 1 ]'
+	inject "$tap" 40 100
+	wait $reader # its window was closed
+	[ "$(cat "$T/args")" = '-k -i -' ]
+	[ ! -s "$T/log" ]
+	tcpdump -nr "$T/window.pcapng" 2>/dev/null | grep -q 0x88b5
+	expect_status 1 labctl capture open a:eth0 --with no-such-program
+	output_has 'no-such-program' 'hint: .*capture watch'
+	expect_status 1 labctl capture open a:eth0 --with false
+	start a:eth0 -w "$T/rate.pcapng"
+	inject "$tap" 10 100
+	wait_until 10 counted "$ID" 10
+	[ "$(json ".captures[] | select(.id == $ID) | .packets_per_s >= 0 and .packets_per_s <= 1000" capture list)" = true ]
+	run labctl capture list
+	output_has '^ID +STATE +WHERE +PACKETS +PER_SECOND'
 }
 
 @test "Wireshark's plugin: the protocol, and by tshark" {

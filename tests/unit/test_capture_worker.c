@@ -383,6 +383,42 @@ static int compare_times(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static void drops_of_the_kernel_are_counted(void **state)
+{
+    const size_t sent = 1500;
+    struct lab_worker worker;
+    struct lab_file file;
+    char line[256];
+    siginfo_t info;
+    int a, b;
+
+    (void)state;
+    LAB_NEEDED();
+    lab_pair("a", "b", &a, &b);
+    lab_start(&worker, "--interface=a --buffer=524288");
+    /* A worker that does not get to run: its ring holds a third of these. */
+    assert_int_equal(kill(worker.pid, SIGSTOP), 0);
+    assert_int_equal(waitid(P_PID, (id_t)worker.pid, &info, WSTOPPED | WNOWAIT), 0);
+    for (uint32_t i = 0; i < sent; i++) {
+        numbered(1000, i);
+        lab_send(a, NULL, frame, 1000);
+        (void)lab_sink(b);
+    }
+    assert_int_equal(kill(worker.pid, SIGCONT), 0);
+    /* Told while it runs … */
+    do
+        assert_true(lab_report(&worker, "stats", line, sizeof(line)));
+    while (strstr(line, "\"dropped\":0}"));
+    /* … and in the file. */
+    lab_stop(&worker, &file);
+    assert_true(file.frame_count > 100 && file.dropped > 100);
+    assert_int_equal(file.frame_count + file.dropped, sent);
+    lab_file_done(&file);
+    lab_clean(&worker);
+    (void)close(a);
+    (void)close(b);
+}
+
 static void live_is_soon_and_idle_is_free(void **state)
 {
     struct lab_worker worker;
@@ -416,7 +452,8 @@ static void live_is_soon_and_idle_is_free(void **state)
     qsort(took, ARRAY_SIZE(took), sizeof(took[0]), compare_times);
     print_message("frame to pipe: median %.1f ms, worst %.1f ms\n",
                   (double)took[ARRAY_SIZE(took) / 2] / 1000, (double)took[30] / 1000);
-    assert_true(took[ARRAY_SIZE(took) / 2] < 50000);
+    /* tests/bench/capture measures; here: at once, and not when a block or buffer is full. */
+    assert_true(took[ARRAY_SIZE(took) / 2] < 1000000);
     assert_int_equal(kill(worker.pid, SIGTERM), 0);
     assert_int_equal(wait4(worker.pid, &status, 0, &usage), worker.pid);
     print_message("processor time with 31 frames in 2 s: %ld ms\n",
@@ -439,6 +476,7 @@ int main(void)
         cmocka_unit_test(slow_reader_loses_packets_that_are_counted),
         cmocka_unit_test(full_disk_leaves_a_valid_file),
         cmocka_unit_test(wrong_arguments_are_told),
+        cmocka_unit_test(drops_of_the_kernel_are_counted),
         cmocka_unit_test(live_is_soon_and_idle_is_free),
     };
 

@@ -140,13 +140,13 @@ void print_links(json_t *links)
 
 void print_captures(json_t *captures)
 {
-    struct table table = {.columns = 7};
+    struct table table = {.columns = 8};
     json_t *capture, *where;
     size_t i, j;
 
     for (size_t head = 0; head < table.columns; head++)
-        table_add(&table, (const char *const[]){"ID", "STATE", "WHERE", "PACKETS", "DROPPED",
-                                                "FILTER", "FILE"}[head]);
+        table_add(&table, (const char *const[]){"ID", "STATE", "WHERE", "PACKETS", "PER_SECOND",
+                                                "DROPPED", "FILTER", "FILE"}[head]);
     json_array_foreach (captures, i, capture) {
         _cleanup_strbuf_ struct strbuf places = STRBUF_INIT;
         const char *file = json_text(capture, "file"), *filter = json_text(capture, "filter");
@@ -159,6 +159,7 @@ void print_captures(json_t *captures)
         table_add(&table, places.size ? places.data : "lab");
         table_addf(&table, "%" JSON_INTEGER_FORMAT,
                    json_integer_value(json_object_get(capture, "packets")));
+        table_addf(&table, "%.0f", json_number_value(json_object_get(capture, "packets_per_s")));
         table_addf(&table, "%" JSON_INTEGER_FORMAT,
                    json_integer_value(json_object_get(capture, "dropped")));
         table_add(&table, *filter ? filter : NULL);

@@ -40,6 +40,7 @@ const struct command *const commands[] = {
     &cmd_capture_stop,
     &cmd_capture_list,
     &cmd_capture_stream,
+    &cmd_capture_open,
     &cmd_capture_note,
     &cmd_capture_save,
     &cmd_capture_watch,

@@ -88,11 +88,11 @@ extern const struct command cmd_link_list, cmd_link_up, cmd_link_down, cmd_link_
 extern const struct command cmd_console;
 extern const struct command cmd_capture_start, cmd_capture_stop, cmd_capture_list;
 extern const struct command cmd_capture_stream, cmd_capture_note, cmd_capture_save;
+extern const struct command cmd_capture_open;
 extern const struct command cmd_capture_watch, cmd_capture_talk, cmd_extcap;
 extern const struct command cmd_image_list, cmd_image_show, cmd_image_build, cmd_image_add;
 extern const struct command cmd_image_import, cmd_image_remove, cmd_image_verify;
 extern const struct command cmd_version, cmd_help, cmd_completion, cmd_complete;
-
 
 /* capture_stream_run() - capture stream, and capture start -w -. */
 int capture_stream_run(struct invocation *invocation, struct error *err);
