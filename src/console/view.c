@@ -7,10 +7,14 @@
  * by that and by the largest size; libvterm itself keeps no string of a guest's whole. Answers to
  * queries gather in libvterm's own buffer, which is of fixed size; what is not taken is lost.
  *
- * libvterm 0.1.4 writes beyond the screen when a wide character is repeated (CSI Ps b) at the end
- * of a row. So that sequence never reaches it: follow() finds it, repeat() does it.
- * Nor does it hold a cursor that scrolls off the top when the screen gets lower, or a scroll region
- * whose top is below the new last row: view_resize() resets the region, as xterm does. */
+ * A guest is hostile, and libvterm 0.1.4 is not made for that: it counts the parameters of a
+ * control sequence without a bound (which lets a guest write over its state), its numbers overflow,
+ * and it writes beyond the screen when a wide character is repeated (CSI Ps b) at the end of a row.
+ * So no sequence reaches it before vt.c has seen all of it: control sequences are written anew with
+ * few and small numbers (pass_control()), short escapes pass, strings (titles, clipboard, DCS) end
+ * here, and repetition is done by repeat().
+ * Nor does libvterm hold a cursor that scrolls off the top when the screen gets lower, or a scroll
+ * region whose top is below the new last row: view_resize() resets the region, as xterm does. */
 
 #include "console/view.h"
 
@@ -23,6 +27,11 @@
 #include "base/cleanup.h"
 #include "base/strbuf.h"
 #include "console/view_history.h"
+#include "console/vt.h"
+
+#define SEQUENCE_MAX  128
+#define ARGUMENTS_MAX 15   /* libvterm has room for 16 */
+#define NUMBER_MAX    9999 /* beyond every screen */
 
 static_assert(VIEW_CELL_TEXT == VTERM_MAX_CHARS_PER_CELL, "a cell's text is copied whole");
 
@@ -36,9 +45,9 @@ struct view {
     int rows, columns;
     VTermPos cursor;
     bool visible, bell;
-    enum { TEXT, ESCAPED, CONTROL } sequence; /* where in a sequence the input stands */
-    int number;                               /* its first parameter so far */
-    bool counted;                             /* that one is over */
+    struct vt vt;
+    char body[SEQUENCE_MAX]; /* a sequence that is not complete, without its ESC */
+    size_t body_size;        /* above SEQUENCE_MAX: it is longer */
 };
 
 /**
@@ -294,37 +303,78 @@ static void repeat(struct view *view, int times)
 }
 
 /**
- * follow() - Follow the input, only as far as to know where a control sequence ends
- * @view:	View
- * @byte:	Next byte
- *
- * Return: true if it would end one that repeats
+ * pass_control() - Give libvterm a control sequence, if it is one that it can bear
+ * @view:	View; vt.c says that the sequence in @body is complete
  */
-static bool follow(struct view *view, uint8_t byte)
+static void pass_control(struct view *view)
 {
-    if (byte == 0x1b) {
-        view->sequence = ESCAPED;
-    } else if (byte == 0x18 || byte == 0x1a) {
-        view->sequence = TEXT;
-    } else if (byte < ' ' || byte == 0x7f || view->sequence == TEXT) {
-        return false;
-    } else if (view->sequence == ESCAPED) {
-        if (byte == '[') {
-            view->sequence = CONTROL;
-            view->number = 0;
-            view->counted = false;
-        } else if (byte >= '0' && byte <= '~') {
-            view->sequence = TEXT;
-        }
-    } else if (byte >= '@' && byte <= '~') {
-        view->sequence = TEXT;
-        return byte == 'b';
-    } else if (byte < '0' || byte > '9') {
-        view->counted = true;
-    } else if (!view->counted) {
-        view->number = bounded(view->number * 10 + byte - '0', 0, VIEW_COLUMNS_MAX);
+    char text[SEQUENCE_MAX + 4] = "\033[";
+    size_t size = 2;
+    int number = -1, arguments = 1;
+
+    if (view->vt.final == 'b' && !view->vt.prefix && !view->vt.intermediate) {
+        repeat(view, view->vt.args[0]);
+        return;
     }
-    return false;
+    if (view->body_size > SEQUENCE_MAX)
+        return;
+    for (size_t i = 1; i < view->body_size; i++) {
+        char byte = view->body[i];
+
+        if (byte >= '0' && byte <= '9') {
+            number = bounded((number < 0 ? 0 : number * 10) + byte - '0', 0, NUMBER_MAX);
+            continue;
+        }
+        if (number >= 0)
+            size += (size_t)snprintf(text + size, sizeof(text) - size, "%d", number);
+        number = -1;
+        arguments += byte == ';' || byte == ':';
+        if (arguments > ARGUMENTS_MAX || byte < ' ' || byte > '~' || size + 8 > sizeof(text))
+            return;
+        text[size++] = byte;
+    }
+    (void)vterm_input_write(view->term, text, size);
+}
+
+/**
+ * pass_escape() - Give libvterm a short escape
+ * @view:	View; vt.c says that the sequence in @body is complete
+ */
+static void pass_escape(struct view *view)
+{
+    char text[3] = "\033";
+
+    /* libvterm takes ESC & [ for the beginning of a control sequence, vt.c for an escape. */
+    if (view->body_size < 1 || view->body_size > 2 || view->vt.final > '~' ||
+        (view->body_size == 2 && strchr("P[]X^_", view->vt.final)))
+        return;
+    (void)memcpy(text + 1, view->body, view->body_size);
+    (void)vterm_input_write(view->term, text, 1 + view->body_size);
+}
+
+/**
+ * inside() - A byte that begins, continues or ends a sequence
+ * @view:	View
+ * @byte:	Byte
+ * @token:	What vt.c makes of it
+ */
+static void inside(struct view *view, char byte, enum vt_token token)
+{
+    if (byte == '\033') {
+        view->body_size = 0;
+    } else if ((uint8_t)byte < ' ' || byte == 0x7f) {
+        /* Takes effect at once in the middle of a sequence; in a string it is a part of it. */
+        if (token == VT_CR || token == VT_LF || token == VT_BACKSPACE || token == VT_TAB)
+            (void)vterm_input_write(view->term, &byte, 1);
+    } else if (view->body_size < SEQUENCE_MAX) {
+        view->body[view->body_size++] = byte;
+    } else {
+        view->body_size = SEQUENCE_MAX + 1;
+    }
+    if (token == VT_CSI)
+        pass_control(view);
+    else if (token == VT_ESC)
+        pass_escape(view);
 }
 
 void view_feed(struct view *view, const void *data, size_t size)
@@ -333,11 +383,13 @@ void view_feed(struct view *view, const void *data, size_t size)
     size_t done = 0;
 
     for (size_t i = 0; i < size; i++) {
-        if (!follow(view, (uint8_t)bytes[i]))
+        bool idle = vt_idle(&view->vt);
+        enum vt_token token = vt_next(&view->vt, (uint8_t)bytes[i]);
+
+        if (idle && vt_idle(&view->vt))
             continue;
         (void)vterm_input_write(view->term, bytes + done, i - done);
-        (void)vterm_input_write(view->term, "\030", 1); /* cancels the sequence */
-        repeat(view, view->number);
+        inside(view, bytes[i], token);
         done = i + 1;
     }
     (void)vterm_input_write(view->term, bytes + done, size - done);
@@ -346,7 +398,7 @@ void view_feed(struct view *view, const void *data, size_t size)
 
 void view_resize(struct view *view, int rows, int columns)
 {
-    static const char plain[] = "\030\033[?69l\033[r", home[] = "\033[?6l\033[H";
+    static const char plain[] = "\033[?69l\033[r", home[] = "\033[?6l\033[H";
     VTermPos at = view->cursor;
     char back[32];
 
@@ -357,7 +409,6 @@ void view_resize(struct view *view, int rows, int columns)
     (void)vterm_input_write(view->term, plain, sizeof(plain) - 1);
     (void)snprintf(back, sizeof(back), "\033[%d;%dH", at.row + 1, at.col + 1);
     (void)vterm_input_write(view->term, back, strlen(back));
-    view->sequence = TEXT;
     view->rows = rows;
     view->columns = columns;
     vterm_set_size(view->term, rows, columns);

@@ -26,6 +26,7 @@ struct watcher {
 
     /* from the client */
     bool eof;         /* it types no more, but listens (raw clients) */
+    bool deaf;        /* it takes nothing any more, but what it typed is still to be read */
     bool hung_up;     /* it is gone, but what it typed is still to be read */
     bool told;        /* knows why its typing is dropped */
     struct strbuf in; /* a frame that is not complete */

@@ -110,6 +110,27 @@ static uint64_t put_controls(struct watcher *watcher)
 }
 
 /**
+ * send_failed() - The system did not take what was sent
+ * @watcher:	Client
+ * @code:	Why
+ *
+ * A program that types and leaves (`socat -u FILE UNIX-CONNECT:…`) has often left before the
+ * replay reaches it. What it typed still lies in the socket, and is for the guest.
+ */
+static void send_failed(struct watcher *watcher, int code)
+{
+    char byte;
+
+    if (code == EAGAIN)
+        return;
+    if ((code == EPIPE || code == ECONNRESET) &&
+        recv(watcher->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+        watcher->deaf = true;
+    else
+        watcher->dead = true;
+}
+
+/**
  * send_out() - Send what goes first
  * @watcher:	Client
  *
@@ -125,7 +146,7 @@ static bool send_out(struct watcher *watcher)
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0) {
-            watcher->dead = errno != EAGAIN;
+            send_failed(watcher, errno);
             return false;
         }
         strbuf_consume(out, (size_t)sent);
@@ -217,7 +238,7 @@ static bool send_output(struct watcher *watcher, uint64_t stop)
         sent = sendmsg(watcher->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0) {
-        watcher->dead = errno != EAGAIN;
+        send_failed(watcher, errno);
         return false;
     }
     left = (size_t)sent;
@@ -246,7 +267,7 @@ void watcher_flush(struct watcher *watcher)
 {
     bool want_out = false;
 
-    for (int round = 0; !watcher->dead && !watcher->hung_up; round++) {
+    for (int round = 0; !watcher->dead && !watcher->hung_up && !watcher->deaf; round++) {
         uint64_t stop;
 
         want_out = !send_out(watcher);
@@ -266,6 +287,7 @@ void watcher_flush(struct watcher *watcher)
         if (want_out)
             break;
     }
+    want_out = want_out && !watcher->deaf;
     if (want_out != watcher->want_out) {
         watcher->want_out = want_out;
         watcher_events(watcher);

@@ -224,6 +224,66 @@ pids() {
 	tm_shows 'ended by 1'
 }
 
+# same_as_tmux PAGE: the guest prints it, tmux reads it too, and both screens are the same in every cell.
+same_as_tmux() {
+	tm capture-pane -e -N -p -t main >"$T/switcher.screen"
+	tm capture-pane -e -N -p -t "ref-$1" >"$T/tmux.screen"
+	python3 "$LABCTL_SOURCE/tests/cli/pages.py" compare 24 "$T/tmux.screen" "$T/switcher.screen"
+}
+
+grown() {
+	[ "$(stat -L -c %s "$1")" -ge "$2" ]
+}
+
+@test "switcher: pages in the manner of vttest look as tmux itself reads them, cell by cell" {
+	local page name socket log size
+	leave
+	python3 "$LABCTL_SOURCE/tests/cli/pages.py" write "$T"
+	tm set -g default-terminal tmux-256color
+	tm set -g status off
+	tm rename-session main
+	tm resize-window -t main -x 80 -y 25
+	rm -f "$T/after"
+	tm_type "clear; TERM=tmux-256color $LABCTL console; stty -g >$T/after"
+	wait_until 10 tm_shows 'type and I echo'
+	tm send-keys -t main C-b z
+	wait_until 5 eval '! tm_shows "│"'
+	socket=$(status_of hello '.nodes[0].consoles[0].socket')
+	log=$(status_of hello '.nodes[0].consoles[0].log')
+	for page in "$T"/*.page; do
+		name=$(basename "$page" .page)
+		size=$(stat -L -c %s "$log")
+		{ printf '\033c' && cat "$page"; } >"$T/page"
+		tm new-session -d -s "ref-$name" -x 80 -y 24 "stty raw -echo; cat $T/page; exec sleep 1000"
+		socat -u "$T/page" "UNIX-CONNECT:$socket"
+		wait_until 10 grown "$log" $((size + $(stat -c %s "$T/page")))
+		wait_until 10 same_as_tmux "$name" || { echo "page $name differs"; return 1; }
+		tm kill-session -t "ref-$name"
+	done
+	tm send-keys -t main C-b q
+	wait_until 10 test -s "$T/after"
+}
+
+@test "switcher: nothing hostile that guests print reaches the terminal" {
+	local node socket
+	python3 "$LABCTL_SOURCE/tests/cli/pages.py" hostile "$T/hostile"
+	prefix 2
+	wait_until 5 tm_shows ' b  ready'
+	tm pipe-pane "exec cat >$T/sent"
+	for node in 0 1; do
+		socket=$(status_of hello ".nodes[$node].consoles[0].socket")
+		socat -u "$T/hostile" "UNIX-CONNECT:$socket"
+	done
+	# Both panes are at the end of it.
+	wait_until 30 eval '[ "$(tm_screen | grep -c "│ the end")" = 2 ]'
+	tm pipe-pane
+	[ "$(stat -c %s "$T/sent")" -gt 1000 ]
+	python3 "$LABCTL_SOURCE/tests/cli/pages.py" harmless "$T/sent"
+	[ "$(tm display-message -p '#{pane_title}')" != EVIL ]
+	! tm show-buffer 2>/dev/null | grep -q EVIL
+	leave
+}
+
 @test "switcher: titles and clipboard of a guest stop there, and a bad prefix key is refused" {
 	tm_type $'\033]0;evil\a\033]52;c;ZXZpbA==\a'
 	tm_type marco

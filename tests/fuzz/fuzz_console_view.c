@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// links: labctl_console_view labctl_base
+// links: labctl_console_view labctl_console labctl_base
 
 /* Hostile guest output through the terminal that the switcher shows. Whatever comes, in whatever
  * pieces, with changes of size in between: the cursor stays on the screen, wide characters have

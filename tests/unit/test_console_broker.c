@@ -465,6 +465,26 @@ static void last_lines(void **state)
     fixture_done(&f);
 }
 
+/* A program that types and leaves at once, without reading what it was told: it is typed. */
+static void types_and_leaves(void **state)
+{
+    struct console_attach how = {.mode = CONSOLE_SHARED, .replay_bytes = 4096, .who = "socat"};
+    struct fixture f;
+    int pair[2];
+
+    (void)state;
+    fixture_init(&f, 0, 0);
+    guest_puts(&f, "something to replay\r\n");
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(send(pair[0], "reload\r", 7, 0), 7);
+    (void)close(pair[0]);
+    assert_int_equal(console_attach_raw(f.console, pair[1], &how, NULL), 0);
+    run_idle(&f);
+    assert_string_equal(guest_hears(&f), "reload\r");
+    assert_int_equal(console_clients(f.console), 0);
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,7 +494,7 @@ int main(void)
         cmocka_unit_test(stop_and_start),   cmocka_unit_test(raw_client),
         cmocka_unit_test(broken_frames),    cmocka_unit_test(paste_waits),
         cmocka_unit_test(expectations),     cmocka_unit_test(freed_from_a_callback),
-        cmocka_unit_test(last_lines),
+        cmocka_unit_test(last_lines),       cmocka_unit_test(types_and_leaves),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

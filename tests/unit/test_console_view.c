@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// links: labctl_console_view labctl_base
+// links: labctl_console_view labctl_console labctl_base
 
 /* The terminal without glass: what it shows, what it keeps, and that no input breaks it. */
 
@@ -245,6 +245,27 @@ static void test_hostile(void **state)
     view_free(view);
 }
 
+/* More parameters than libvterm has room for, numbers that overflow, strings: nothing of them is
+ * obeyed, and the terminal goes on. */
+static void test_beyond_bounds(void **state)
+{
+    struct view *view = view_new(5, 20);
+    char reply[64];
+
+    (void)state;
+    feed(view, "\033[");
+    for (int i = 0; i < 5000; i++)
+        feed(view, "99999999999;");
+    feed(view, "mok\033[0000000000000000000000002;000003H2\033[99999999999999999999C3");
+    feed(view, "\033]0;title\033\\\033P$qm\033\\\033[1;1H4\033[1\b;5H5");
+    assert_row(view, 0, "4k  5");
+    assert_row(view, 1, "  2                3");
+    feed(view, "\033[6n");
+    assert_int_equal(view_take_reply(view, reply, sizeof(reply)), 6);
+    assert_memory_equal(reply, "\033[1;6R", 6);
+    view_free(view);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_bell_and_replies),
         cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_beyond_bounds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,9 @@ static void cell_text(const struct view_cell *cell, wchar_t ret_text[VIEW_CELL_T
     int count = 1;
 
     ret_text[0] = cell->text[0] ? (wchar_t)cell->text[0] : L' ';
-    if (wcwidth(ret_text[0]) != cell->width || is_format(cell->text[0]))
+    if (cell->width == 1 && wcwidth(ret_text[0]) == 2)
+        ret_text[0] = L' '; /* half of a wide one that was overwritten */
+    else if (wcwidth(ret_text[0]) != cell->width || is_format(cell->text[0]))
         ret_text[0] = L'?';
     for (int i = 1; i < VIEW_CELL_TEXT && cell->text[i]; i++) {
         /* curses takes five that combine, and only such */
