@@ -51,7 +51,9 @@
 #define FS_IOCTL_DEV   (1ull << 15) /* ABI 5 */
 #define NET_ALL        3ull         /* ABI 4: bind and connect TCP */
 #define SCOPE_ALL      3ull         /* ABI 6: abstract sockets, signals */
+#define NET_BIND       1ull
 #define RULE_PATH      1
+#define RULE_PORT      2 /* ABI 4 */
 
 struct ruleset {
     uint64_t fs, net, scoped;
@@ -61,6 +63,10 @@ struct path_rule {
     uint64_t access;
     int32_t parent_fd;
 } __attribute__((packed));
+
+struct port_rule {
+    uint64_t access, port;
+};
 
 int confine_abi(void)
 {
@@ -138,6 +144,17 @@ int confine_allow(struct confine *confine, const char *path, enum confine_access
     rule.parent_fd = fd;
     if (syscall(SYS_landlock_add_rule, confine->ruleset_fd, RULE_PATH, &rule, 0) < 0)
         return error_errno(err, errno, "Landlock: %s", path);
+    return 0;
+}
+
+int confine_allow_port(struct confine *confine, uint16_t port, struct error *err)
+{
+    struct port_rule rule = {.access = NET_BIND, .port = port};
+
+    if (confine->abi < 4)
+        return 0;
+    if (syscall(SYS_landlock_add_rule, confine->ruleset_fd, RULE_PORT, &rule, 0) < 0)
+        return error_errno(err, errno, "Landlock: port %u", port);
     return 0;
 }
 

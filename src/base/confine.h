@@ -4,6 +4,7 @@
 /* What a program that is started may do, for programs that run what nobody here has written. */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -37,6 +38,9 @@ enum confine_access {
 /* confine_allow() - Allow a file or folder with all below it. What is not there is no error. */
 int confine_allow(struct confine *confine, const char *path, enum confine_access access,
                   struct error *err);
+
+/* confine_allow_port() - Allow to listen on a TCP port. */
+int confine_allow_port(struct confine *confine, uint16_t port, struct error *err);
 
 /* confine_enter() - In the child: no new privileges, another user, Landlock. confine_seal() - then,
  * as the last before exec: limits and the filter of system calls. Both make nothing but system

@@ -129,6 +129,7 @@ static bool node_difference(const struct node *a, const struct node *b, char **r
         {"accel", a->accel == b->accel},
         {"machine", same_text(a->machine, b->machine)},
         {"cpu", same_text(a->cpu_model, b->cpu_model)},
+        {"vnc", a->vnc_port == b->vnc_port},
         {"config", same_text(a->config, b->config) && same_files(a, b)},
     };
     struct strbuf text = STRBUF_INIT;

@@ -80,6 +80,7 @@ struct node_run {
     unsigned console_count;
     struct console_door *sockets[NODE_SERIALS_MAX], *telnet[NODE_SERIALS_MAX]; /* or NULL */
     uint16_t telnet_saved[NODE_SERIALS_MAX]; /* ports of an earlier engine, 0: none */
+    uint16_t vnc_port;                       /* of its screen since it was last started, 0: none */
 
     bool launched;       /* QMP is past its handshake */
     bool timed_out;      /* its time to become ready is over */
@@ -388,6 +389,17 @@ void consoles_adopt(struct node_run *node, json_t *saved);
 json_t *consoles_ports(const struct node_run *node);
 void consoles_close(struct node_run *node);
 char *consoles_socket_path(const struct node_run *node, unsigned serial);
+
+/* ---- display.c: the screens of graphical guests ---- */
+/* display_check() - Refuse a port where there is no screen. */
+int display_check(const struct node_run *node, struct error *err);
+/* display_prepare() - Before its QEMU starts: a port and a password, where the topology asks for
+ * them. */
+int display_prepare(struct node_run *node, struct error *err);
+/* display_password_path() - File with the password of its port. Caller frees. */
+char *display_password_path(const struct node_run *node);
+/* display_json() - As in the status document. */
+json_t *display_json(const struct node_run *node);
 
 /* ---- typing.c: configurations that are typed on the console ---- */
 /* typing_due() - Whether the node, just up, has yet to be configured so. */

@@ -119,6 +119,13 @@ static int allow_console(const struct node_run *node, struct confine *confine, s
     }
     if (r == 0 && node->appliance->display == DISPLAY_VNC)
         r = confine_allow(confine, node->lab->run_dir, CONFINE_SOCKETS, err);
+    if (r == 0 && node->vnc_port) {
+        _cleanup_free_ char *path = display_password_path(node);
+
+        r = confine_allow(confine, path, CONFINE_READ, err);
+        if (r == 0)
+            r = confine_allow_port(confine, node->vnc_port, err);
+    }
     return r;
 }
 

@@ -208,6 +208,9 @@ int node_complete(const struct node_run *node, struct error *err)
         if (!appliance_takes_file(appliance, node->spec->files[i].name))
             return error_input(err, "node '%s': image '%s' cannot be given a file '%s'",
                                node->spec->name, appliance->name, node->spec->files[i].name);
+    r = display_check(node, err);
+    if (r < 0)
+        return r;
     if (appliance->firmware == FIRMWARE_UEFI)
         return host_uefi_find(appliance->arch, NULL, NULL, err);
     return 0;

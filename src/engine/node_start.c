@@ -220,6 +220,7 @@ static int spawn_qemu(struct node_run *node, struct error *err)
 {
     _cleanup_(handover_done) struct handover handover = {0};
     _cleanup_close_ int qmp_fd = -1, pidfd = -1;
+    _cleanup_free_ char *vnc_password = display_password_path(node);
     const char *uefi = NULL;
     struct confine confine;
     char **argv;
@@ -229,6 +230,8 @@ static int spawn_qemu(struct node_run *node, struct error *err)
     r = gather_fds(node, &handover, &qmp_fd, err);
     if (r == 0 && node->appliance->firmware == FIRMWARE_UEFI)
         r = host_uefi_find(node->appliance->arch, &uefi, NULL, err);
+    if (r == 0)
+        r = display_prepare(node, err);
     if (r < 0)
         return r;
     argv = qemu_argv(&(struct qemu_request){
@@ -243,6 +246,8 @@ static int spawn_qemu(struct node_run *node, struct error *err)
         .node_dir = node->dir,
         .run_dir = node->lab->run_dir,
         .uefi_code = uefi,
+        .vnc_port = node->vnc_port,
+        .vnc_password = vnc_password,
     });
     r = node_confine(node, argv, &confine, err);
     if (r == 0) {

@@ -406,6 +406,15 @@ static void add_display(struct argv *argv, const struct qemu_request *request,
 
         argv_add(argv, "-vnc");
         argv_add(argv, "unix:%s.vnc", prefix);
+        if (request->vnc_port) {
+            _cleanup_free_ char *file = argv_comma(request->vnc_password);
+
+            argv_add(argv, "-object");
+            argv_add(argv, "secret,id=vnc-password,file=%s", file);
+            argv_add(argv, "-vnc");
+            argv_add(argv, "127.0.0.1:%u,id=tcp,password-secret=vnc-password",
+                     request->vnc_port - 5900u);
+        }
     }
     if (uses_usb(appliance)) {
         _cleanup_free_ char *place = argv_controller(board);

@@ -26,13 +26,15 @@ struct qemu_request {
     const char *lab;
     size_t node;
     const struct appliance *appliance;
-    enum accel accel;      /* ACCEL_KVM or ACCEL_TCG */
-    bool host_cpu;         /* KVM with hardware: the host's CPU instead of the model */
-    const char *node_dir;  /* kept folder of the node: disks, configuration disk */
-    const char *run_dir;   /* where NODE.0.in and NODE.0.out are, its first console, and the sockets
-                            * NODE.vnc and NODE.tpm; NULL: node_dir */
-    unsigned tsc_khz;      /* host_info.tsc_khz */
-    const char *uefi_code; /* the firmware, if the appliance wants UEFI */
+    enum accel accel;     /* ACCEL_KVM or ACCEL_TCG */
+    bool host_cpu;        /* KVM with hardware: the host's CPU instead of the model */
+    const char *node_dir; /* kept folder of the node: disks, configuration disk */
+    const char *run_dir;  /* where NODE.0.in and NODE.0.out are, its first console, and the sockets
+                           * NODE.vnc and NODE.tpm; NULL: node_dir */
+    uint16_t vnc_port;    /* of the screen on the loopback, 0: none */
+    const char *vnc_password; /* file with its password */
+    unsigned tsc_khz;         /* host_info.tsc_khz */
+    const char *uefi_code;    /* the firmware, if the appliance wants UEFI */
 };
 
 /* qemu_argv() - NULL-terminated; free with qemu_argv_free(). */

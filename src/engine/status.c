@@ -111,6 +111,7 @@ json_t *status_node(const struct node_run *node)
     (void)json_object_set_new(object, "answers", json_boolean(!node->hangs));
     (void)json_object_set_new(object, "ports", ports);
     (void)json_object_set_new(object, "consoles", consoles);
+    (void)json_object_set_new(object, "display", display_json(node));
     return object;
 }
 

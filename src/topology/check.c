@@ -124,25 +124,40 @@ static void check_names(struct topology_reader *reader)
 }
 
 /**
- * check_telnet() - Note telnet ports that two nodes want
+ * check_port() - Note a port that a node wants
  * @reader:	Reader
+ * @owner:	Who wants each port so far: node + 1
+ * @index:	Node
+ * @kind:	What for
+ * @port:	Port; 0 or less: none in particular
  */
-static void check_telnet(struct topology_reader *reader)
+static void check_port(struct topology_reader *reader, size_t *owner, size_t index,
+                       const char *kind, int port)
 {
     const struct topology *topology = reader->topology;
-    _cleanup_free_ size_t *owner = xnew0(size_t, 65536); /* node + 1 */
+    const struct node *node = &topology->nodes[index];
+
+    if (port <= 0)
+        return;
+    if (owner[port])
+        fault(reader, node->at, "%s port %d of node '%s' is that of node '%s' too", kind, port,
+              node->name, topology->nodes[owner[port] - 1].name);
+    else
+        owner[port] = index + 1;
+}
+
+/**
+ * check_ports() - Note telnet and VNC ports that are wanted twice
+ * @reader:	Reader
+ */
+static void check_ports(struct topology_reader *reader)
+{
+    const struct topology *topology = reader->topology;
+    _cleanup_free_ size_t *owner = xnew0(size_t, 65536);
 
     for (size_t i = 0; i < topology->node_count; i++) {
-        const struct node *node = &topology->nodes[i];
-
-        if (node->telnet_port <= 0)
-            continue;
-        if (owner[node->telnet_port])
-            fault(reader, node->at, "telnet port %d of node '%s' is that of node '%s' too",
-                  node->telnet_port, node->name,
-                  topology->nodes[owner[node->telnet_port] - 1].name);
-        else
-            owner[node->telnet_port] = i + 1;
+        check_port(reader, owner, i, "telnet", topology->nodes[i].telnet_port);
+        check_port(reader, owner, i, "vnc", topology->nodes[i].vnc_port);
     }
 }
 
@@ -223,6 +238,6 @@ void check_topology(struct topology_reader *reader)
 {
     check_uses(reader);
     check_names(reader);
-    check_telnet(reader);
+    check_ports(reader);
     check_circles(reader);
 }

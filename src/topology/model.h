@@ -69,6 +69,7 @@ struct node {
     size_t *after; /* nodes that must be ready first */
     size_t after_count;
     int telnet_port;       /* console: {telnet: …}; 0 off (the default), -1 auto, else the port */
+    int vnc_port;          /* console: {vnc: …}; the same, of its screen; 5900 or more */
     uint64_t record_bytes; /* console: {record: …}: what is kept of each console at least */
     enum restart_policy restart;
     uint64_t ready_timeout_ns; /* 0: the appliance's */

@@ -35,11 +35,20 @@ static const char *const restart_words[] = {[RESTART_NEVER] = "never",
                                             NULL};
 static_assert(ARRAY_SIZE(restart_words) == RESTART_ALWAYS + 2, "one word for each policy");
 
-static YAML_READER(read_telnet);
+static YAML_READER(read_port);
 static YAML_READER(read_later);
 
 static const struct yaml_key console_keys[] = {
-    {.name = "telnet", .read = read_telnet, .least = 1, .most = 65535},
+    {.name = "telnet",
+     .read = read_port,
+     .offset = offsetof(struct node, telnet_port),
+     .least = 1,
+     .most = 65535},
+    {.name = "vnc",
+     .read = read_port,
+     .offset = offsetof(struct node, vnc_port),
+     .least = 5900,
+     .most = 65535},
     {.name = "record",
      .read = yaml_read_size,
      .offset = offsetof(struct node, record_bytes),
@@ -101,31 +110,32 @@ static YAML_READER(read_later)
 }
 
 /**
- * read_telnet() - Read the port of a console for telnet
+ * read_port() - Read the port of a console or a screen
  * @reader:	Reader
  * @key:	Key
  * @target:	Node
  * @value:	"auto", "off" or a port
  */
-static YAML_READER(read_telnet)
+static YAML_READER(read_port)
 {
-    const char *text = yaml_text(reader, value, "'telnet'", false);
+    _cleanup_free_ char *what = xasprintf("'%s'", key->name);
+    const char *text = yaml_text(reader, value, what, false);
     _cleanup_error_ struct error err = ERROR_INIT;
-    struct node *node = target;
+    int *field = (int *)((char *)target + key->offset);
     int64_t port = 0;
 
     if (!text)
         return;
     if (strcmp(text, "auto") == 0) {
-        node->telnet_port = -1;
+        *field = -1;
     } else if (strcmp(text, "off") == 0) {
-        node->telnet_port = 0;
+        *field = 0;
     } else if (units_parse_integer(text, (int64_t)key->least, (int64_t)key->most, &port, &err) <
                0) {
-        diagnostics_add(reader->diagnostics, value->at, "telnet: %s (or write auto or off)",
+        diagnostics_add(reader->diagnostics, value->at, "%s: %s (or write auto or off)", key->name,
                         error_message(&err));
     } else {
-        node->telnet_port = (int)port;
+        *field = (int)port;
     }
 }
 

@@ -49,7 +49,7 @@ CHANGES = [
     (("nodes", "c"), {"machine": "pc,accel=kvm"}), (("nodes", "c"), {"machine": ""}),
     (("nodes", "c"), {"after": ["a"]}), (("nodes", "c"), {"after": "a"}), (("nodes", "c"), {"after": {}}),
     (("nodes", "c"), {"restart": "always"}), (("nodes", "c"), {"restart": "sometimes"}),
-    (("nodes", "c"), {"console": {"telnet": 2000}}), (("nodes", "c"), {"console": {"telnet": 70000}}),
+    (("nodes", "c"), {"console": {"telnet": 2000}}), (("nodes", "c"), {"console": {"vnc": "auto"}}), (("nodes", "c"), {"console": {"vnc": 5800}}), (("nodes", "c"), {"console": {"telnet": 70000}}),
     (("nodes", "c"), {"console": {"ssh": 1}}), (("nodes", "c"), {"ready_timeout": "30s"}),
     (("nodes", "c"), {"ready_timeout": "soon"}),
     (("defaults",), None), (("defaults", "memory"), "12Q"), (("defaults", "nonsense"), 1),

@@ -127,6 +127,8 @@ static void test_nodes(void **state)
         {"nodes: {r1: frr}\n",
          "1:9: node 'r1' has no image: give 'image' here or under 'defaults'\n"
          "1:13: node 'r1' must be a mapping of keys to values, here is a value\n"},
+        {"nodes: {r1: {image: frr, console: {vnc: 80}}}\n",
+         "1:41: vnc: '80' is out of range: 5900 to 65535 are allowed (or write auto or off)\n"},
         {"nodes: {r1: {image: frr, console: {telnet: 0}}}\n",
          "1:44: telnet: '0' is out of range: 1 to 65535 are allowed (or write auto or off)\n"},
         {"nodes: {r1: {image: frr, console: {telnet: 23}}, r2: {image: frr, console: {telnet: "

@@ -61,7 +61,7 @@ static void test_everything(void **state)
               "  r2: {nics: 6, after: r1, memory: 1G, cpus: 1, accel: kvm, machine: pc,\n"
               "       cpu: \"max,+avx2\", console: {telnet: 5001}, restart: never,\n"
               "       ready_timeout: 90s}\n"
-              "  v: {image: vendor, after: [r1, r2], console: {telnet: auto}}\n");
+              "  v: {image: vendor, after: [r1, r2], console: {telnet: auto, vnc: 5907}}\n");
     const struct link *access = &t->links[1];
 
     (void)state;
@@ -90,6 +90,7 @@ static void test_everything(void **state)
     assert_int_equal(t->nodes[2].after_count, 2);
     assert_int_equal(t->nodes[2].after[1], 1);
     assert_int_equal(t->nodes[2].telnet_port, -1);
+    assert_int_equal(t->nodes[2].vnc_port, 5907);
     assert_int_equal(t->link_count, 2);
     assert_string_equal(t->links[0].name, "r1:eth0--r2:eth0");
     assert_false(t->links[0].down);

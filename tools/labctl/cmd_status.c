@@ -40,6 +40,27 @@ static void print_telnet(json_t *nodes)
     }
 }
 
+/**
+ * print_displays() - Where viewers find the screens of graphical guests
+ * @nodes:	Nodes of a status document
+ */
+static void print_displays(json_t *nodes)
+{
+    json_t *node;
+    size_t i;
+
+    json_array_foreach (nodes, i, node) {
+        json_t *display = json_object_get(node, "display");
+        const char *address = json_text(display, "address"), *name = json_text(node, "name");
+
+        if (*address)
+            (void)printf("%s: vnc %s, password %s\n", name, address,
+                         json_text(display, "password"));
+        else if (*json_text(display, "socket"))
+            (void)printf("%s: vnc %s\n", name, json_text(display, "socket"));
+    }
+}
+
 void print_nodes(json_t *nodes)
 {
     struct table table = {.columns = 7};
@@ -68,6 +89,7 @@ void print_nodes(json_t *nodes)
     }
     table_print(&table, 2);
     print_telnet(nodes);
+    print_displays(nodes);
 }
 
 /**

@@ -367,6 +367,7 @@ static void take_node(struct switcher *switcher, const char *name, json_t *item,
 {
     struct switcher_node *node = node_find(switcher, name);
     const char *state = json_text(item, "state");
+    json_t *display = json_object_get(item, "display");
 
     if (*node->state && strcmp(node->state, state) != 0 && !strchr(name, ':') &&
         (strcmp(state, "ready") == 0 || strcmp(state, "crashed") == 0))
@@ -374,6 +375,10 @@ static void take_node(struct switcher *switcher, const char *name, json_t *item,
                      node->name);
     free(node->state);
     node->state = xstrdup(state);
+    free(steal_ptr(node->display));
+    if (json_is_object(display))
+        node->display = xstrdup(*json_text(display, "address") ? json_text(display, "address")
+                                                               : json_text(display, "socket"));
     node->gone = false;
     count_links(node, links);
 }
