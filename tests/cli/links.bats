@@ -199,3 +199,39 @@ test_state() {
 	wait_until 10 test_state shaky down
 	wait_until 10 test_state shaky up
 }
+
+# ms_until FILE LINES COMMAND…: run it, and say how long it took until FILE had so many lines of carrier.
+ms_until() {
+	local file=$1 lines=$2 start end
+	shift 2
+	start=$(now_ms)
+	"$@" >/dev/null 2>&1 &
+	end=$((SECONDS + 60))
+	until [ "$(grep -ac 'CARRIER' "$file")" -ge "$lines" ]; do
+		sleep 0.005
+		[ $SECONDS -lt $end ] || { echo "carrier did not change within 60 s of: $*"; tail -n 5 "$file"; return 1; }
+	done
+	took=$(($(now_ms) - start))
+	wait $!
+}
+
+@test "carrier goes with a peer that crashes or is stopped, and returns with it" {
+	local log pid seen
+	log=$(status_of links '.nodes[] | select(.name == "b") | .consoles[0].log')
+	pid=$(status_of links '.nodes[] | select(.name == "a") | .pid')
+	wait_until 10 test_state plain up
+	# The guest itself says when its carrier has changed: on its console, which is a file here.
+	on b '{ ip -o monitor link dev eth1 | while read -r l; do case $l in *NO-CARRIER*) echo CARRIER lost ;; *LOWER_UP*) echo CARRIER there ;; esac; done >/dev/ttyS0; } 2>/dev/null & echo watching'
+	seen=$(grep -ac 'CARRIER' "$log" || true)
+	ms_until "$log" $((seen + 1)) kill -9 "$pid"
+	echo "# killed: the other guest said so $took ms later, its console included" >&3
+	[ "$(on b 'cat /sys/class/net/eth1/carrier')" = 0 ]
+	[ "$(link_now plain .reason)" = "an end does not run" ]
+	seen=$(grep -ac 'CARRIER' "$log")
+	ms_until "$log" $((seen + 1)) labctl node start a
+	[ "$(on b 'cat /sys/class/net/eth1/carrier')" = 1 ]
+	seen=$(grep -ac 'CARRIER' "$log")
+	ms_until "$log" $((seen + 1)) labctl node stop a --force
+	echo "# stopped: $took ms, the command's own start included" >&3
+	[ "$(on b 'cat /sys/class/net/eth1/carrier')" = 0 ]
+}
