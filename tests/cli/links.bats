@@ -205,14 +205,14 @@ ms_until() {
 	local file=$1 lines=$2 start end
 	shift 2
 	start=$(now_ms)
-	"$@" >/dev/null 2>&1 &
+	"$@" >"$T/ms.log" 2>&1 &
 	end=$((SECONDS + 60))
 	until [ "$(grep -ac 'CARRIER' "$file")" -ge "$lines" ]; do
 		sleep 0.005
 		[ $SECONDS -lt $end ] || { echo "carrier did not change within 60 s of: $*"; tail -n 5 "$file"; return 1; }
 	done
 	took=$(($(now_ms) - start))
-	wait $!
+	wait $! || { cat "$T/ms.log"; return 1; }
 }
 
 @test "carrier goes with a peer that crashes or is stopped, and returns with it" {
@@ -228,7 +228,7 @@ ms_until() {
 	[ "$(on b 'cat /sys/class/net/eth1/carrier')" = 0 ]
 	[ "$(link_now plain .reason)" = "an end does not run" ]
 	seen=$(grep -ac 'CARRIER' "$log")
-	ms_until "$log" $((seen + 1)) labctl node start a
+	ms_until "$log" $((seen + 1)) labctl node start a --no-wait
 	[ "$(on b 'cat /sys/class/net/eth1/carrier')" = 1 ]
 	seen=$(grep -ac 'CARRIER' "$log")
 	ms_until "$log" $((seen + 1)) labctl node stop a --force
