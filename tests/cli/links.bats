@@ -202,12 +202,12 @@ test_state() {
 
 # ms_until FILE LINES COMMAND…: run it, and say how long it took until FILE had so many lines of carrier.
 ms_until() {
-	local file=$1 lines=$2 start end
+	local file=$1 wanted=$2 start end
 	shift 2
 	start=$(now_ms)
 	"$@" >"$T/ms.log" 2>&1 &
 	end=$((SECONDS + 60))
-	until [ "$(grep -ac 'CARRIER' "$file")" -ge "$lines" ]; do
+	until [ "$(grep -ac 'CARRIER' "$file")" -ge "$wanted" ]; do
 		sleep 0.005
 		[ $SECONDS -lt $end ] || { echo "carrier did not change within 60 s of: $*"; tail -n 5 "$file"; return 1; }
 	done
