@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/file.h>
@@ -30,6 +31,8 @@
 #include "engine/lab_priv.h"
 
 #define PROGRESS_PERIOD_US 200000
+#define LOOK_TRIES         20 /* who is in the way for longer is another engine */
+#define LOOK_PAUSE_MS      10
 
 static const char *const node_state_names[] = {
     [NODE_STOPPED] = "stopped",   [NODE_QUEUED] = "starting", [NODE_STARTING] = "starting",
@@ -143,6 +146,11 @@ static int lock_run_dir(struct lab *lab, struct error *err)
             continue;
         if (fd < 0)
             return error_errno(err, errno, "%s", lab->run_dir);
+        /* A labctl that looks what there is holds it for a moment. */
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0 && tries < LOOK_TRIES) {
+            (void)poll(NULL, 0, LOOK_PAUSE_MS);
+            continue;
+        }
         if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
             r = error_set(err, EADDRINUSE, "a lab named '%s' is already running", lab->name);
             error_hint(err,

@@ -252,3 +252,37 @@ never_ready() {
 	mv "$T/elsewhere" "$T/images"
 	[ "$(pids)" = "$before" ]
 }
+
+@test "doctor --leftovers finds what labs have left, and nothing else; --clear takes it away" {
+	local stranger
+	expect_status 0 labctl doctor --leftovers
+	up
+	sed 's/^lab: .*/lab: lives/' "$T/lab.yaml" >"$T/lives.yaml"
+	labctl topology up "$T/lives.yaml" >/dev/null
+	expect_status 0 labctl doctor --leftovers
+	kill -9 "$(leftovers "$T" | sed -n 's/^process \([0-9]*\): .*labctl-engine --lab survive .*/\1/p')"
+	# A process of the same name, and a lab in another run folder, are somebody else's.
+	(exec -a qemu-system-x86_64 sleep 60) 3>&- & stranger=$!
+	expect_status 1 labctl doctor --leftovers
+	output_has 'run/survive: its engine has died' 'labctl topology down survive'
+	output_lacks 'run/lives'
+	rm -r "$T/run/survive"
+	expect_status 1 labctl doctor --leftovers
+	output_has 'process [0-9]+: qemu-system-x86_64, of lab survive' 'kill [0-9]+'
+	[ "$(labctl doctor --leftovers --json | jq '[.leftovers[] | select(.lab != "survive")] | length')" = 0 ]
+	expect_status 0 labctl doctor --leftovers --clear
+	expect_status 0 labctl doctor --leftovers
+	kill -0 $stranger
+	kill $stranger
+	[ "$(status_of lives '[.nodes[].state] | unique | tojson')" = '["ready"]' ]
+	labctl topology down --all
+	wait_until 5 nothing_is_left
+}
+
+@test "the remains of a lab without a state can be taken down" {
+	up
+	kill_engines
+	rm "$T/run/survive/state.json"
+	expect_status 0 labctl topology down survive
+	nothing_is_left
+}

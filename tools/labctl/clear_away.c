@@ -4,7 +4,8 @@
  * taken first, so no engine can be working at the same time. Then, from the guests outwards: QEMUs
  * are told to quit through their QMP sockets, what serves a socket of its own making (fabric,
  * slirp4netns) is known by SO_PEERCRED, and everything that the state file names, if it can be
- * read, by pid and start time. The fabric ends its own helpers. At last the folder goes. */
+ * read, by pid and start time, and at last what names the folder in its command line. The fabric
+ * ends its own helpers. At last the folder goes. */
 
 #include "labctl/clear_away.h"
 
@@ -26,6 +27,7 @@
 #include "base/process.h"
 #include "base/socket.h"
 #include "labctl/lab.h"
+#include "labctl/leftovers.h"
 
 #define GRACE_MS  5000
 #define STATE_MAX (16u << 20)
@@ -130,6 +132,8 @@ static void end_by_state(const char *dir)
         end_named(item);
     json_array_foreach (json_object_get(state, "uplinks"), i, item)
         end_named(item);
+    json_array_foreach (json_object_get(state, "captures"), i, item)
+        end_named(item);
     end_named(json_object_get(state, "fabric"));
     end_named(json_object_get(state, "wire"));
     json_decref(state);
@@ -178,5 +182,6 @@ int clear_away(const char *lab, struct error *err)
         return r;
     if (!lab_is_stale(lab))
         end_by_state(dir);
+    leftovers_end_processes(lab); /* what neither answered nor was written down */
     return dir_remove_tree(dir, err);
 }

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "labctl/lab.h"
 #include "labctl/labctl.h"
+#include "labctl/leftovers.h"
 #include "labctl/output.h"
 
 #define DOCTOR_OUTPUT_MAX (1u << 20)
@@ -91,13 +92,58 @@ static void print_item(json_t *item, size_t width)
         (void)printf("%*s  mend: %s\n", (int)(text_columns(sign) + 1 + width), "", mend_shown);
 }
 
+/**
+ * run_leftovers() - doctor --leftovers
+ * @invocation:	Invocation
+ * @err:	Error to fill
+ *
+ * Return: exit status or -errno
+ */
+static int run_leftovers(const struct invocation *invocation, struct error *err)
+{
+    _cleanup_json_ json_t *list = NULL;
+    bool clear = invocation_flag(invocation, "clear");
+    json_t *item;
+    size_t i, left = 0;
+    int r = leftovers_find(&list, err);
+
+    if (r < 0)
+        return r;
+    json_array_foreach (list, i, item) {
+        _cleanup_error_ struct error fault = ERROR_INIT;
+        bool gone = clear && leftovers_clear(item, &fault) == 0;
+
+        (void)json_object_set_new(item, "cleared", json_boolean(gone));
+        left += !gone;
+        if (invocation->json)
+            continue;
+        (void)printf("%s%s\n", json_text(item, "text"), gone ? ": cleared away" : "");
+        if (fault.code)
+            print_error(&fault);
+        else if (!gone)
+            (void)printf("    clear it: %s\n", json_text(item, "clear"));
+    }
+    if (invocation->json)
+        print_json(json_pack("{s:O}", "leftovers", list));
+    else if (json_array_size(list) == 0)
+        (void)printf("Labs have left nothing.\n");
+    else if (left > 0 && !clear)
+        (void)printf("\nAll of it: labctl doctor --leftovers --clear\n");
+    return left > 0 ? ERROR_KIND_FAILED : 0;
+}
+
 static int run_doctor(struct invocation *invocation, struct error *err)
 {
     _cleanup_json_ json_t *document = NULL;
     json_t *items, *item;
     size_t i, width = 0, bad = 0;
-    int r = doctor_ask(&document, err);
+    int r;
 
+    if (invocation_flag(invocation, "clear") && !invocation_flag(invocation, "leftovers"))
+        return error_input(err, "--clear belongs to --leftovers");
+    if (invocation_flag(invocation, "leftovers"))
+        return run_leftovers(invocation, err);
+    r = doctor_ask(&document, err);
     if (r < 0)
         return r;
     items = json_object_get(document, "items");
@@ -122,9 +168,19 @@ static int run_doctor(struct invocation *invocation, struct error *err)
     return bad > 0 ? ERROR_KIND_FAILED : 0;
 }
 
+static const struct option_spec doctor_options[] = {
+    {"leftovers", 0, NULL, "look for what labs that are no more have left here"},
+    {"clear", 0, NULL, "with --leftovers: clear it away"},
+    {0},
+};
+
 const struct command cmd_doctor = {
     .name = "doctor",
     .arguments = "",
     .summary = "Try out what labs need of this machine",
+    .details =
+        "With --leftovers: processes and folders of labs whose engine is gone. Nothing else is "
+        "looked at or touched.",
+    .options = doctor_options,
     .run = run_doctor,
 };

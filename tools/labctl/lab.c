@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -96,6 +97,22 @@ static int compare_entries(const void *a, const void *b)
 }
 
 /**
+ * is_remains() - Whether a folder is what a lab has left: something in it, and no engine about it
+ * @path:	Folder
+ */
+static bool is_remains(const char *path)
+{
+    _cleanup_closedir_ DIR *dir = opendir(path);
+    struct dirent *item;
+    bool any = false;
+
+    while (dir && !any && (item = readdir(dir)))
+        any = item->d_name[0] != '.';
+    /* An engine holds its folder before there is a socket. */
+    return any && flock(dirfd(dir), LOCK_SH | LOCK_NB) == 0;
+}
+
+/**
  * entry_look() - Is there a lab in this folder?
  * @entry:	With name and folder; alive is filled
  *
@@ -110,7 +127,7 @@ static bool entry_look(struct lab_entry *entry)
     entry->alive = fd >= 0;
     if (fd >= 0)
         (void)close(fd);
-    return entry->alive || file_exists(state);
+    return entry->alive || file_exists(state) || is_remains(entry->dir);
 }
 
 int lab_list_read(struct lab_list *ret_list, struct error *err)
