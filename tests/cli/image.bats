@@ -614,3 +614,79 @@ make_disk() {
 	[ ! -e "$T/images/boot" ]
 	[ -z "$(find "$T/images/.store" -mindepth 1 -maxdepth 1 -type d)" ]
 }
+
+@test "readiness: a rule is suggested for systems that are known" {
+	make_disk
+	local system line
+	# What each system's console says last, and what it says on the way.
+	while IFS='|' read -r system line; do
+		appliance "$T/s.gns3a" ".name = \"Appliance\" | .product_name = \"$system\""
+		labctl image import --replace --definition-only "$T/s.gns3a" | grep -q suggested
+		grep -Eq -- "$(labctl image show s --json | jq -r .ready)" <<<"$line" || { echo "$system: $line"; false; }
+		! grep -Eq -- "$(labctl image show s --json | jq -r .ready)" <<<"Booting the kernel" || { echo "$system: too soon"; false; }
+	done <<-'EOF'
+		MikroTik Cloud Hosted Router (RouterOS)|MikroTik Login: 
+		vJunos-router|FreeBSD/amd64 (Amnesiac) (ttyu0) login: 
+		vSRX|login: 
+		Catalyst 8000V|*Jan 1 00:00:00: %CVAC-4-CONFIG_DONE: Configuration generated
+		CSR 1000v|Press RETURN to get started!
+		NX-OSv 9000|Abort Power On Auto Provisioning [yes - continue/skip/no](yes/skip/no)[no]: 
+		Cisco IOSv|Press RETURN to get started!
+		IOS XRv 9000|Press RETURN to get started
+		Arista vEOS|localhost login: 
+		FortiGate|FortiGate-VM64-KVM login: 
+		PA-VM|PA-VM login: 
+	EOF
+	appliance "$T/unknown.gns3a" '.name = "Something" | .product_name = "New"'
+	labctl image import --definition-only "$T/unknown.gns3a"
+	labctl image show unknown --json | jq -e '.ready == null'
+}
+
+# slow_recipe WORD: a recipe whose build waits for the file $T/gate.
+slow_recipe() {
+	mkdir -p "$T/recipes/slow"
+	cat >"$T/recipes/slow/appliance.yaml" <<-'EOF'
+		name: slow
+		arch: x86_64
+		memory: {default: 16M}
+		disks: [{file: disk.img}]
+	EOF
+	cat >"$T/recipes/slow/recipe.sh" <<-EOF
+		recipe_build() {
+			echo "$1" >"\$OUT/disk.img"
+			while [ ! -e "$T/gate" ]; do must sleep 0.1; done
+		}
+	EOF
+}
+
+@test "builds: two at once wait for each other, a killed one is seen by nobody and swept up" {
+	local store=$T/images/.store pid
+	command -v mksquashfs >/dev/null || skip "what building images needs is not installed"
+	export LABCTL_RECIPES=$T/recipes
+	slow_recipe first
+	labctl image build slow >"$T/one" 2>&1 3>&- &
+	wait_until 30 eval 'ls -d "$store"/.tmp-slow.*'
+	labctl image build slow >"$T/two" 2>&1 3>&- &
+	wait_until 30 grep -q 'waiting for it' "$T/two"
+	[ ! -e "$T/images/slow" ]
+	touch "$T/gate"
+	wait
+	grep -q 'another build has just made it' "$T/two"
+	labctl image verify slow | grep -qx 'slow: ok'
+	# Killed in the middle of the next one.
+	rm "$T/gate"
+	slow_recipe second
+	setsid "$LABCTL" image build slow </dev/null >"$T/three" 2>&1 3>&- &
+	wait_until 30 eval 'ls "$store"/.tmp-slow.*/out/disk.img'
+	pid=$(leftovers "$T" | sed -n 's/^process \([0-9]*\):.*/\1/p')
+	# shellcheck disable=SC2086 # several
+	kill -9 $pid
+	wait
+	ls -d "$store"/.tmp-slow.*
+	grep -qx first "$T/images/slow/disk.img"
+	labctl image verify slow | grep -qx 'slow: ok'
+	touch "$T/gate"
+	labctl image build slow
+	grep -qx second "$T/images/slow/disk.img"
+	[ -z "$(find "$store" -maxdepth 1 -name '.tmp-*')" ]
+}

@@ -123,6 +123,11 @@ int image_uses_read(bool strict, json_t **ret_uses, struct error *err)
     for (size_t i = 0; r == 0 && i < list.count; i++) {
         _cleanup_error_ struct error fault = ERROR_INIT;
 
+        /* Who only wants to see does not start an engine for a lab whose own has died. */
+        if (!strict && !list.items[i].alive) {
+            add_kept(uses, root ? root : "", list.items[i].name);
+            continue;
+        }
         r = add_lab(uses, list.items[i].name, &fault);
         if (r < 0 && !strict)
             r = 0;
