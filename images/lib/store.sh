@@ -120,7 +120,7 @@ publish() {
 		fail "$IMAGES/$NAME is there and is not a built image" "move it away, then build again"
 	fi
 	# What `labctl image verify` holds the files against.
-	(cd "$OUT" && find . -maxdepth 1 -type f ! -name appliance.yaml -printf '%f\0' | LC_ALL=C sort -z |
+	(cd "$OUT" && find . -maxdepth 1 -type f ! -name appliance.yaml ! -name MD5SUMS -printf '%f\0' | LC_ALL=C sort -z |
 		xargs -0 md5sum >MD5SUMS) || fail "cannot compute checksums"
 	sync -f "$OUT" 2>/dev/null || true
 	mv -T "$OUT" "$STORE/$dir"
