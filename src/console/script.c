@@ -124,7 +124,7 @@ static int split_within(const struct reader *reader, char *text, uint64_t *timeo
     /* A pattern may hold the word; only what ends in a duration is meant. */
     if (!at || !isdigit((unsigned char)at[8]) || strchr(at + 8, ' '))
         return 0;
-    if (units_parse_duration(at + 8, timeout_ns, NULL) < 0)
+    if (units_parse_duration(at + 8, timeout_ns, NULL) < 0 || *timeout_ns == 0)
         return fault(reader, "no duration (5s, 500ms)", at + 8);
     *at = 0;
     return 0;
