@@ -299,3 +299,29 @@ teardown() {
 	labctl image import --definition-only "$T/unknown.gns3a"
 	labctl image show unknown --json | jq -e '.ready == null'
 }
+
+@test "images from EVE-NG and CML run as they were described" {
+	local hello=/var/lib/labctl/images/hello/hello.img corpus=$LABCTL_SOURCE/tests/fuzz/corpus/foreign node
+	needs_tun
+	[ -e "$hello" ] || skip "image hello is not built in /var/lib/labctl/images"
+	mkdir "$T/vsw-1"
+	qemu-img convert -f raw -O qcow2 "$hello" "$T/vsw-1/virtioa.qcow2"
+	labctl image import --template "$corpus/eve.yml" "$T/vsw-1"
+	# Not every machine has OVMF.
+	grep -v 'efi_boot' "$corpus/cml.yaml" >"$T/vrt.yaml"
+	labctl image import "$T/vrt.yaml" --disk "$T/vsw-1/virtioa.qcow2"
+	cat >"$T/lab.yaml" <<-'EOT'
+		lab: foreign
+		nodes:
+		  s: {image: vsw-1, memory: 64M}
+		  r: {image: vrt, memory: 64M, config: day0.txt}
+		links:
+		  - ["s:ge-0/0/3", "r:Eth1/1"]
+	EOT
+	echo 'hostname r' >"$T/day0.txt"
+	labctl topology up "$T/lab.yaml" --wait started
+	for node in s r; do
+		wait_until 30 eval "labctl node log $node -l foreign | grep -q 'labctl hello'"
+	done
+	json '.links[0].ends | join(" ")' topology status foreign | grep -Eq 's:(ge-0/0/3|eth4) r:(Eth1/1|eth1)'
+}
