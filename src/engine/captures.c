@@ -352,7 +352,9 @@ void capture_run_ended(struct capture_run *run)
     else if (run->error)
         log_warning("the last stretch of traffic is not kept any more: %s", run->error);
     if (!run->file) {
-        bool renew = run->id == 0 && lab->state != LAB_STOPPING && (run->finished || !quickly);
+        /* Not one that failed: the next would, too. */
+        bool renew = run->id == 0 && lab->state != LAB_STOPPING &&
+                     (run->finished ? !run->error : !quickly);
 
         remove_run(run);
         if (renew)
