@@ -109,7 +109,7 @@ apt_complaint() {
 
 # Download $packages and all that they need, once for all images.
 fetch_packages() {
-	packages+=("linux-image-cloud-$ARCH" bash busybox-static iproute2 kmod ncurses-base)
+	packages+=("$kernel" bash busybox-static iproute2 kmod ncurses-base)
 	step="setting up apt"
 	setup_apt
 	exec {apt_fd}>"$STORE/.lock-apt"
@@ -177,13 +177,20 @@ unpack_packages() {
 	done
 }
 
+# wants NAME: whether the recipe keeps what is usually left out.
+wants() {
+	[[ " ${keep[*]} " == *" $1 "* ]]
+}
+
 unpack_one() {
+	local unwanted=()
+	wants systemd || unwanted+=(--exclude='./lib/systemd' --exclude='./usr/lib/systemd')
+	wants zoneinfo || unwanted+=(--exclude='./usr/share/zoneinfo')
 	dpkg-deb --fsys-tarfile "$1" | tar -x -C "$ROOT" --keep-directory-symlink --no-same-owner \
 		--same-permissions --delay-directory-restore \
 		--exclude='./usr/share/doc' --exclude='./usr/share/man' --exclude='./usr/share/info' \
 		--exclude='./usr/share/locale' --exclude='./usr/share/lintian' \
 		--exclude='./usr/share/bug' --exclude='./usr/share/doc-base' \
-		--exclude='./usr/share/bash-completion' --exclude='./usr/lib/x86_64-linux-gnu/perl*' \
-		--exclude='./usr/share/perl*' --exclude='./usr/share/zoneinfo' \
-		--exclude='./lib/systemd' --exclude='./usr/lib/systemd' --exclude='./usr/lib/*/gconv'
+		--exclude='./usr/share/bash-completion' --exclude='./usr/lib/*-linux-gnu/perl*' \
+		--exclude='./usr/share/perl*' --exclude='./usr/lib/*/gconv' "${unwanted[@]}"
 }

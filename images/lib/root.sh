@@ -17,6 +17,7 @@ install_guest() {
 	ln -sfn /proc/mounts "$ROOT/etc/mtab"
 	mkdir -p "$ROOT/etc/labctl"
 	echo "$NAME" >"$ROOT/etc/labctl/image"
+	echo "$arch_consoles" >"$ROOT/etc/labctl/consoles"
 	# busybox stands in for every command that no package brought.
 	while read -r applet; do
 		case $applet in dpkg* | rpm* | ar | init | poweroff | reboot | halt | httpd | telnetd) continue ;; esac
@@ -53,7 +54,8 @@ copy_files() {
 	[ -d "$RECIPE/files" ] || return 0
 	cp -r "$RECIPE/files/." "$ROOT/"
 	# Modes are not part of the key, and a checkout may have lost them.
-	find "$ROOT/usr/lib/labctl" "$ROOT/etc/acpi" -type f -exec chmod 755 {} +
+	[ ! -d "$ROOT/usr/lib/labctl" ] ||
+		find "$ROOT/usr/lib/labctl" "$ROOT/etc/acpi" -type f -exec chmod 755 {} +
 	(cd "$RECIPE/files" && find . -path './usr/*bin/*' -type f -print0) |
 		(cd "$ROOT" && xargs -0r chmod 755)
 }
@@ -61,8 +63,9 @@ copy_files() {
 prune_root() {
 	local path
 	step="pruning"
-	for path in etc/init.d etc/rc?.d etc/cron.* etc/logrotate.d etc/systemd etc/kernel etc/X11 \
-		etc/apparmor.d usr/share/apport usr/share/applications usr/share/icons usr/share/pixmaps \
+	wants systemd || rm -rf "$ROOT/etc/systemd"
+	for path in etc/init.d etc/rc?.d etc/cron.* etc/logrotate.d etc/kernel etc/X11 etc/apparmor.d \
+		usr/share/apport usr/share/applications usr/share/icons usr/share/pixmaps \
 		usr/share/metainfo usr/share/initramfs-tools var/cache/apt var/lib/dpkg "${remove[@]}"; do
 		rm -rf "${ROOT:?}/"$path
 	done

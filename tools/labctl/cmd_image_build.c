@@ -20,7 +20,7 @@
 
 static const struct option_spec build_options[] = {
     {"force", 0, NULL, "also if it is up to date"},
-    {"arch", 0, "ARCH", "Debian architecture (default amd64)"},
+    {"arch", 0, "ARCH", "amd64 (default), arm64, ppc64el: makes NAME-ARCH"},
     {0},
 };
 

@@ -174,13 +174,15 @@ build() {
 	logged "compiling ($preset)" cmake --build "$dir" ${1:+--target "$@"}
 }
 
-# build_images LABCTL NAME…: build the images that are not up to date, as whoever runs the labs.
+# build_images LABCTL NAME[:ARCH]…: build the images that are not up to date, as whoever runs the labs.
 build_images() {
-	local labctl=$1 name status
+	local labctl=$1 item status arch recipes=()
 	shift
-	for name; do
-		status=0
-		"${LAB_AS[@]}" "$labctl" image build "$name" </dev/null 2>&1 |
+	[ -z "${LABCTL_RECIPES:-}" ] || recipes=(env "LABCTL_RECIPES=$LABCTL_RECIPES")
+	for item; do
+		status=0 arch=()
+		[ "$item" = "${item#*:}" ] || arch=(--arch "${item#*:}")
+		"${LAB_AS[@]}" "${recipes[@]}" "$labctl" image build "${item%:*}" "${arch[@]}" </dev/null 2>&1 |
 			tee -a "$SETUP_LOG" | while IFS= read -r line; do say "image $line"; done || status=$?
 		[ $status = 0 ] || return $status
 	done
