@@ -14,6 +14,8 @@ modules=(isofs vfat nls_iso8859-1 nls_cp437 nls_ascii autofs4)
 remove=(usr/share/gcc usr/share/gdb usr/lib/valgrind usr/share/vim/vim*/doc usr/share/python-wheels)
 # What the other images leave out because they have no systemd.
 keep=(systemd zoneinfo)
+# It is large, and few boot it: packed within a reasonable time.
+ZSTD_LEVEL=6
 
 recipe_build() {
 	fetch_packages

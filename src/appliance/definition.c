@@ -36,13 +36,6 @@ enum {
 const char *const definition_arch_words[] = {"x86_64", "i386",    "aarch64", "arm",
                                              "ppc64",  "riscv64", NULL};
 
-static const char *const nic_words[] = {
-    "virtio-net-pci", "virtio-net-device", "e1000",   "e1000e",  "vmxnet3",    "rtl8139",
-    "pcnet",          "ne2k_pci",          "tulip",   "i82550",  "i82551",     "i82557a",
-    "i82557b",        "i82557c",           "i82558a", "i82558b", "i82559a",    "i82559b",
-    "i82559c",        "i82559er",          "i82562",  "i82801",  "spapr-vlan", NULL,
-};
-
 const char *const definition_bus_words[] = {[DISK_VIRTIO] = "virtio",
                                             [DISK_IDE] = "ide",
                                             [DISK_SATA] = "sata",
@@ -144,7 +137,7 @@ const struct yaml_keys definition_file_map = {"image_file", file_keys, ARRAY_SIZ
 static const struct yaml_key port_keys[] = {
     {.name = "nic", .read = yaml_read_unsigned, PORT(nic), .most = APPLIANCE_NICS_MAX - 1},
     {.name = "name", .read = definition_read_port_name, PORT(name)},
-    {.name = "model", .read = definition_read_word, PORT(model), .words = nic_words},
+    {.name = "model", .read = definition_read_word, PORT(model), .words = topology_nic_models},
 };
 const struct yaml_keys definition_port_map = {"port", port_keys, ARRAY_SIZE(port_keys)};
 
@@ -175,7 +168,7 @@ static const struct yaml_key login_keys[] = {
 static const struct yaml_keys login_map = {"login", login_keys, ARRAY_SIZE(login_keys)};
 
 static const struct yaml_key nics_keys[] = {
-    {.name = "model", .read = definition_read_word, FIELD(nic_model), .words = nic_words},
+    {.name = "model", .read = definition_read_word, FIELD(nic_model), .words = topology_nic_models},
     {.name = "count", .read = yaml_read_unsigned, FIELD(nic_count), .most = APPLIANCE_NICS_MAX},
     {.name = "max", .read = yaml_read_unsigned, FIELD(nic_max), .most = APPLIANCE_NICS_MAX},
     {.name = "name", .read = definition_read_port_format, FIELD(nic_name)},

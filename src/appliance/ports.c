@@ -270,16 +270,5 @@ bool image_file_name_ok(const char *name)
 
 unsigned appliance_mtu_max(const struct appliance *appliance)
 {
-    static const struct {
-        const char *model;
-        unsigned mtu;
-    } large[] = {
-        {"virtio-net-pci", 9500}, {"virtio-net-device", 9500}, {"e1000", 9500},
-        {"e1000e", 9000},         {"vmxnet3", 9000},           {"spapr-vlan", 9000},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(large); i++)
-        if (strcmp(appliance->nic_model, large[i].model) == 0)
-            return large[i].mtu;
-    return 1500;
+    return topology_nic_mtu(appliance->nic_model);
 }

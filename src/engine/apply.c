@@ -92,23 +92,6 @@ static bool same_text(const char *a, const char *b)
 }
 
 /**
- * same_files() - Whether two nodes have the same named configuration files
- * @a:		Node
- * @b:		Node
- *
- * Return: true if so
- */
-static bool same_files(const struct node *a, const struct node *b)
-{
-    bool same = a->file_count == b->file_count;
-
-    for (size_t i = 0; same && i < a->file_count; i++)
-        same = strcmp(a->files[i].name, b->files[i].name) == 0 &&
-               strcmp(a->files[i].path, b->files[i].path) == 0;
-    return same;
-}
-
-/**
  * node_difference() - What of a node cannot change while its QEMU runs
  * @a:		Node before
  * @b:		Node after
@@ -126,11 +109,12 @@ static bool node_difference(const struct node *a, const struct node *b, char **r
         {"memory", a->memory_bytes == b->memory_bytes},
         {"cpus", a->cpus == b->cpus},
         {"nics", a->nics == b->nics},
+        {"nic_model", same_text(a->nic_model, b->nic_model)},
         {"accel", a->accel == b->accel},
         {"machine", same_text(a->machine, b->machine)},
         {"cpu", same_text(a->cpu_model, b->cpu_model)},
         {"vnc", a->vnc_port == b->vnc_port},
-        {"config", same_text(a->config, b->config) && same_files(a, b)},
+        {"config", same_text(a->config, b->config) && config_files_same(a, b)},
     };
     struct strbuf text = STRBUF_INIT;
 

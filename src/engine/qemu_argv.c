@@ -305,7 +305,7 @@ static void add_nics(struct argv *argv, const struct qemu_request *request,
     bool network = appliance->boot_order && strchr(appliance->boot_order, 'n');
 
     for (unsigned i = 0; i < node->nics; i++) {
-        const char *model = appliance_nic_model(appliance, i);
+        const char *model = node->nic_model ? node->nic_model : appliance_nic_model(appliance, i);
         _cleanup_free_ char *place = nic_place(board, model, i);
         _cleanup_free_ char *order = network ? argv_boot_index(appliance, 'n', i) : xstrdup("");
         unsigned wanted = nic_mtu(request->topology, request->node, i);

@@ -63,6 +63,7 @@ struct node {
     enum accel accel;
     char *machine;             /* NULL: the appliance's */
     char *cpu_model;           /* NULL: the appliance's */
+    const char *nic_model;     /* of topology_nic_models; NULL: what the appliance has */
     char *config;              /* absolute path of its configuration file, NULL: none */
     struct config_file *files; /* config: {NAME: FILE} */
     size_t file_count;
@@ -140,10 +141,18 @@ static inline void cleanup_topology(struct topology **topology)
 }
 #define _cleanup_topology_ _cleanup_(cleanup_topology)
 
+/* NIC models by their QEMU devices, NULL-terminated. */
+extern const char *const topology_nic_models[];
+/* topology_nic_mtu() - Largest MTU that a model can do. */
+unsigned topology_nic_mtu(const char *model);
+
 /* config_file_name_ok() - Whether a guest can be given a file of that name: a relative path of at
  * most 128 bytes whose parts have 1 to 64 letters, digits and "._+-" and begin with none of ".+-".
  */
 bool config_file_name_ok(const char *name);
+
+/* config_files_same() - Whether two nodes have the same named configuration files. */
+bool config_files_same(const struct node *a, const struct node *b);
 
 /* topology_find_node() - Index of a node by name, or -1. */
 ptrdiff_t topology_find_node(const struct topology *topology, const char *name);

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -37,6 +38,7 @@ static_assert(ARRAY_SIZE(restart_words) == RESTART_ALWAYS + 2, "one word for eac
 
 static YAML_READER(read_port);
 static YAML_READER(read_later);
+static YAML_READER(read_nic_model);
 
 static const struct yaml_key console_keys[] = {
     {.name = "telnet",
@@ -69,6 +71,7 @@ const struct yaml_keys topology_console_keys = {"console", console_keys, ARRAY_S
          .most = MEMORY_MAX},                                                                      \
         {.name = "cpus", .read = yaml_read_unsigned, NODE(cpus), .least = 1, .most = CPUS_MAX},    \
         {.name = "nics", .read = yaml_read_unsigned, NODE(nics), .least = 0, .most = NICS_MAX},    \
+        {.name = "nic_model", .read = read_nic_model, .words = topology_nic_models},               \
         {.name = "accel", .read = yaml_read_word, NODE(accel), .words = accel_words},              \
         {.name = "machine", .read = yaml_read_qemu_name, NODE(machine)},                           \
         {.name = "cpu", .read = yaml_read_qemu_name, NODE(cpu_model)},                             \
@@ -107,6 +110,24 @@ static YAML_READER(read_later)
     (void)key;
     (void)target;
     (void)value;
+}
+
+/**
+ * read_nic_model() - Read what its NICs are
+ * @reader:	Reader
+ * @key:	Key
+ * @target:	Node
+ * @value:	One of the models
+ */
+static YAML_READER(read_nic_model)
+{
+    struct yaml_key word = *key;
+    unsigned index = UINT_MAX;
+
+    word.offset = 0;
+    yaml_read_word(reader, &word, &index, value);
+    if (index != UINT_MAX)
+        ((struct node *)target)->nic_model = topology_nic_models[index];
 }
 
 /**
@@ -219,6 +240,8 @@ static void check_image(struct topology_reader *reader, size_t index)
         return;
     }
     source->facts_known = true;
+    if (node->nic_model)
+        source->facts.mtu_max = topology_nic_mtu(node->nic_model);
     if (memory && node->memory_bytes && node->memory_bytes < source->facts.memory_least) {
         _cleanup_free_ char *least = units_format_size(source->facts.memory_least);
 

@@ -82,7 +82,7 @@ mac() {
 	local models=(virtio-net-pci e1000 e1000e vmxnet3 rtl8139 pcnet ne2k_pci i82559er) i n links=''
 	variant a ''
 	variant b '/^seed:/c seed: {method: iso, bus: sata, files: [{name: day0.txt}]}'
-	variant many '/^    - {nic/d; /^  ports:/d; s/^  count: 8/  model: e1000\n  count: 28/; /^seed:/c seed: {method: fat, bus: scsi, files: [{name: some_config.txt}]}'
+	variant many '/^    - {nic/d; /^  ports:/d; s/^  count: 8/  model: e1000\n  count: 28/; /^seed:/c seed: {method: fat, bus: sata, files: [{name: some_config.txt}]}'
 	echo 'hostname x' >"$T/c"
 	for i in "${!models[@]}"; do
 		links+="  - {ends: [a:eth$i, b:eth$i], name: l$i}"$'\n'

@@ -19,7 +19,7 @@ teardown() {
 	mkdir "$T/samples"
 	# The reader wants the images to be there, and not all are built everywhere.
 	local file image built topologies=()
-	built=$(labctl image list --json | jq -r '.images[].name')
+	built=$(labctl image list --json | jq -r '.images[] | select(.folder) | .name')
 	for file in "$TOPOLOGIES"/*.yaml; do
 		for image in $(grep -o 'image: [a-z0-9-]*' "$file" | cut -d ' ' -f 2); do
 			grep -qx "$image" <<<"$built" || continue 2

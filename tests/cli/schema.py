@@ -44,6 +44,7 @@ CHANGES = [
     (("nodes", "c"), {"memory": "lots"}), (("nodes", "c"), {"memory": -1}),
     (("nodes", "c"), {"cpus": 2}), (("nodes", "c"), {"cpus": 0}), (("nodes", "c"), {"cpus": "two"}),
     (("nodes", "c"), {"cpus": 1.5}), (("nodes", "c"), {"nics": 2}), (("nodes", "c"), {"nics": -1}),
+    (("nodes", "c"), {"nic_model": "e1000"}), (("nodes", "c"), {"nic_model": "ne3000"}),
     (("nodes", "c"), {"accel": "tcg"}), (("nodes", "c"), {"accel": "xen"}),
     (("nodes", "c"), {"accel": ["tcg"]}), (("nodes", "c"), {"machine": "pc"}),
     (("nodes", "c"), {"machine": "pc,accel=kvm"}), (("nodes", "c"), {"machine": ""}),

@@ -3,7 +3,8 @@
 // labctl_topology labctl_base jansson
 
 /* A real QEMU must take the whole command line, and have the NICs, in order and at their addresses,
- * and the disks that were asked for. Run for boards of our own and, where $LABCTL_CORPORA or
+ * and the disks, each on the bus and at the place that was asked for. Run for boards of our own
+ * and, where $LABCTL_CORPORA or
  * ../shared/corpora is, for every GNS3 appliance there, with empty disks in place of its own. QEMU
  * stays paused, so this takes a fraction of a second each. The NICs' taps are made in a network
  * namespace of the test's own. */
@@ -75,25 +76,125 @@ static int open_tap(unsigned nic)
     return fd;
 }
 
-/* The answer to one QMP command, a new reference, or NULL. */
-static json_t *ask(FILE *qmp, const char *command)
+/* The answer to one QMP command (its arguments are consumed), a new reference; NULL if it failed.
+ */
+static json_t *ask_with(FILE *qmp, const char *command, json_t *arguments)
 {
-    char *line = NULL;
-    size_t room = 0;
+    json_t *request = json_pack("{s:s, s:o*}", "execute", command, "arguments", arguments);
+    char *line = json_dumps(request, JSON_COMPACT);
+    size_t room = line ? strlen(line) + 1 : 0;
     json_t *answer = NULL;
+    bool sent = line && fprintf(qmp, "%s\n", line) > 0 && fflush(qmp) == 0;
 
-    if (fprintf(qmp, "{\"execute\":\"%s\"}\n", command) < 0 || fflush(qmp) != 0)
+    json_decref(request);
+    if (!sent) {
+        free(line);
         return NULL;
+    }
     while (!answer && getline(&line, &room, qmp) > 0) {
         json_t *message = json_loads(line, 0, NULL);
         json_t *got = json_object_get(message, "return");
 
         if (got)
             answer = json_incref(got);
+        else if (json_object_get(message, "error"))
+            room = 0;
         json_decref(message);
+        if (!room)
+            break;
     }
     free(line);
     return answer;
+}
+
+static json_t *ask(FILE *qmp, const char *command)
+{
+    return ask_with(qmp, command, NULL);
+}
+
+/* A property of a device as text, or NULL. */
+static char *property(FILE *qmp, const char *id, const char *name)
+{
+    json_t *value =
+        ask_with(qmp, "qom-get",
+                 json_pack("{s:o, s:s}", "path", json_sprintf("/machine/peripheral/%s", id),
+                           "property", name));
+    char *text = NULL;
+
+    if (json_is_string(value))
+        text = xstrdup(json_string_value(value));
+    else if (json_is_integer(value))
+        text = xasprintf("%lld", (long long)json_integer_value(value));
+    json_decref(value);
+    return text;
+}
+
+/* Where a PCI device is, as slot * 8 + function; -1: it is not on the bus. */
+static int pci_place(json_t *buses, const char *id)
+{
+    json_t *bus, *device;
+    size_t i, j;
+
+    json_array_foreach (buses, i, bus) {
+        json_array_foreach (json_object_get(bus, "devices"), j, device) {
+            const char *there = json_string_value(json_object_get(device, "qdev_id"));
+
+            if (there && strcmp(there, id) == 0)
+                return (int)json_integer_value(json_object_get(device, "slot")) * 8 +
+                       (int)json_integer_value(json_object_get(device, "function"));
+        }
+    }
+    return -1;
+}
+
+/* What is wrong with the place of a disk, or NULL. @virtio: which of the virtio disks it is. */
+static char *disk_place(FILE *qmp, json_t *buses, const struct appliance *appliance, size_t index,
+                        unsigned virtio)
+{
+    const struct appliance_disk *disk = &appliance->disks[index];
+    _cleanup_free_ char *id = xasprintf("vd%zu", index), *drive = property(qmp, id, "drive");
+    _cleanup_free_ char *wanted = xasprintf("disk%zu", index);
+    _cleanup_free_ char *bus = property(qmp, id, "parent_bus");
+    _cleanup_free_ char *unit = property(qmp, id, disk->bus == DISK_SCSI ? "scsi-id" : "unit");
+    bool q35 = strstr(appliance->machine, "q35") != NULL, right = true;
+    _cleanup_free_ char *name = NULL, *number = NULL;
+
+    if (!drive || strcmp(drive, wanted) != 0)
+        return xasprintf("%s is not the drive %s but %s", id, wanted, drive ? drive : "none");
+    switch (disk->bus) {
+    case DISK_VIRTIO:
+        right = pci_place(buses, id) == (int)((2 + virtio % 4) * 8 + virtio / 4) ||
+                pci_place(buses, id) < 0;
+        break;
+    case DISK_NVME:
+        right = pci_place(buses, id) / 8 == 7;
+        break;
+    case DISK_IDE:
+    case DISK_SATA:
+        if (q35)
+            name = xasprintf("/ide.%u", disk->unit);
+        else if (disk->bus == DISK_SATA)
+            name = xasprintf("/sata.%u", disk->unit);
+        else
+            name = xasprintf("/ide.%u", disk->unit / 2);
+        number = xasprintf("%u", disk->bus == DISK_IDE && !q35 ? disk->unit % 2 : 0);
+        break;
+    case DISK_SCSI:
+        name = xstrdup("/scsi0.0");
+        number = xasprintf("%u", disk->unit);
+        break;
+    case DISK_FLOPPY:
+        number = xasprintf("%u", disk->unit);
+        break;
+    }
+    if (name)
+        right = bus && strlen(bus) > strlen(name) &&
+                strcmp(bus + strlen(bus) - strlen(name), name) == 0;
+    if (number)
+        right = right && unit && strcmp(unit, number) == 0;
+    return right
+               ? NULL
+               : xasprintf("%s is at %s, unit %s", id, bus ? bus : "no bus", unit ? unit : "none");
 }
 
 /* Whether the NIC has the address that qemu_argv.h promises. */
@@ -127,6 +228,10 @@ static char *compare(FILE *qmp, const struct appliance *appliance, unsigned nics
                 wrong = wrong ? wrong : xasprintf("NIC %u is not where it should be", nic);
             found++;
         }
+    }
+    for (size_t d = 0, virtio = 0; !wrong && d < appliance->disk_count; d++) {
+        wrong = disk_place(qmp, buses, appliance, d, (unsigned)virtio);
+        virtio += appliance->disks[d].bus == DISK_VIRTIO;
     }
     json_array_foreach (blocks, i, block) {
         const char *name = json_string_value(json_object_get(block, "node-name"));

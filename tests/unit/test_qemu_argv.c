@@ -136,6 +136,25 @@ static void test_many_nics(void **state)
                                               .node_dir = "/state/with,comma/r2"});
 }
 
+/* A node may have other NICs than its image. */
+static void test_nic_model(void **state)
+{
+    struct node other[] = {{.name = (char *)"r1", .nics = 2, .nic_model = "rtl8139"}};
+    struct topology lab = {.lab = (char *)"l", .nodes = other, .node_count = 1};
+    char **argv = qemu_argv(&(struct qemu_request){.topology = &lab,
+                                                   .lab = "l",
+                                                   .appliance = &linux_appliance,
+                                                   .accel = ACCEL_TCG,
+                                                   .node_dir = "/n"});
+    unsigned found = 0;
+
+    (void)state;
+    for (size_t i = 0; argv[i]; i++)
+        found += strncmp(argv[i], "rtl8139,id=nic", 14) == 0;
+    assert_int_equal(found, 2);
+    qemu_argv_free(argv);
+}
+
 static void test_disk_boot(void **state)
 {
     (void)state;
@@ -169,11 +188,9 @@ static void test_macs_are_distinct_and_stable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linux),
-        cmocka_unit_test(test_tsc_rate),
-        cmocka_unit_test(test_many_nics),
-        cmocka_unit_test(test_disk_boot),
-        cmocka_unit_test(test_macs_are_distinct_and_stable),
+        cmocka_unit_test(test_linux),     cmocka_unit_test(test_tsc_rate),
+        cmocka_unit_test(test_many_nics), cmocka_unit_test(test_nic_model),
+        cmocka_unit_test(test_disk_boot), cmocka_unit_test(test_macs_are_distinct_and_stable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
