@@ -7,7 +7,7 @@
 load helper
 
 # Systems that take a minute to boot by emulation, on machines that are busy.
-BATS_TEST_TIMEOUT=900
+export BATS_TEST_TIMEOUT=900
 
 setup() {
 	lab_setup
