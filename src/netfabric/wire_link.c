@@ -72,7 +72,7 @@ static bool before(const struct wire_frame *a, const struct wire_frame *b)
  */
 static void queue_push(struct wire_queue *queue, uint64_t due_ns, const struct packet *packet)
 {
-    struct wire_frame *frame = xmalloc0(1, sizeof(*frame) + packet->size);
+    struct wire_frame *frame = xrealloc(NULL, 1, sizeof(*frame) + packet->size);
     size_t at = queue->count;
 
     frame->due_ns = due_ns;
