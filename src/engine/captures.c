@@ -353,8 +353,8 @@ void capture_run_ended(struct capture_run *run)
         log_warning("the last stretch of traffic is not kept any more: %s", run->error);
     if (!run->file) {
         /* Not one that failed: the next would, too. */
-        bool renew = run->id == 0 && lab->state != LAB_STOPPING &&
-                     (run->finished ? !run->error : !quickly);
+        bool renew =
+            run->id == 0 && lab->state != LAB_STOPPING && (run->finished ? !run->error : !quickly);
 
         remove_run(run);
         if (renew)
