@@ -9,7 +9,8 @@ ip address replace 10.2.1.1/24 dev lan1
 ip link set lan1 up
 
 # WireGuard: what goes to the other site's first network goes through wg0.
-mkdir -p -m 700 /etc/wireguard
+mkdir -p /etc/wireguard
+chmod 700 /etc/wireguard
 echo 4Jrgdrm2mt2bAYEjTJDI0ZM4Wvpdfz5JK5VSRJy8Fn8= >/etc/wireguard/wg0.key
 ip link add wg0 type wireguard
 wg set wg0 listen-port 51820 private-key /etc/wireguard/wg0.key \
