@@ -136,9 +136,9 @@ static void test_nodes(void **state)
          "1:50: telnet port 23 of node 'r2' is that of node 'r1' too\n"},
         {"nodes: {r1: {image: frr, ready_timeout: 10}}\n",
          "1:41: ready_timeout: '10' has no unit: write 10ms, 1.5s, 100us or 2m\n"},
-        {TWO "defaults: {config: x}\n",
-         "2:12: unknown key 'config': known here are image, memory, cpus, nics, accel, machine, "
-         "cpu, restart\n"},
+        {TWO "defaults: {config: x}\n", "2:12: unknown key 'config': known here are image, memory, "
+                                        "cpus, nics, nic_model, accel, machine, "
+                                        "cpu, restart\n"},
     };
 
     (void)state;
