@@ -12,8 +12,7 @@
  *
  * A node stays if nothing changed that QEMU must be started anew for. It keeps its struct, and with
  * it process, consoles and uptime. A link stays if it has the same name and ends; what was done to
- * it by command (cuts, impairments) stays too, unless the file says something else than it did
- * before. */
+ * it by command (cuts, impairments) stays too, unless the file has changed in that. */
 
 #include <string.h>
 #include <unistd.h>
@@ -108,6 +107,7 @@ static bool node_difference(const struct node *a, const struct node *b, char **r
         {"image", same_text(a->image, b->image)},
         {"memory", a->memory_bytes == b->memory_bytes},
         {"cpus", a->cpus == b->cpus},
+        {"limits", a->cpu_share == b->cpu_share && a->memory_limit == b->memory_limit},
         {"nics", a->nics == b->nics},
         {"nic_model", same_text(a->nic_model, b->nic_model)},
         {"accel", a->accel == b->accel},

@@ -21,6 +21,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/host.h"
+#include "engine/limits.h"
 #include "netfabric/fabric.h"
 
 /**
@@ -38,6 +39,21 @@ static void add_item(json_t *items, const char *name, bool needed, bool ok, cons
     (void)json_array_append_new(items, json_pack("{s:s, s:b, s:b, s:s, s:s?}", "name", name,
                                                  "needed", needed, "ok", ok, "detail",
                                                  detail ? detail : "", "mend", ok ? NULL : mend));
+}
+
+/**
+ * check_limits() - Whether nodes can be given limits, by making a cgroup
+ * @items:	List
+ */
+static void check_limits(json_t *items)
+{
+    _cleanup_free_ char *name = xasprintf("labctl-doctor-%d", (int)getpid()), *path = NULL;
+    _cleanup_error_ struct error err = ERROR_INIT;
+    bool ok = limits_make(name, &path, &err) == 0;
+
+    if (ok)
+        (void)rmdir(path);
+    add_item(items, "limits (cgroup v2)", false, ok, ok ? path : error_message(&err), err.hint);
 }
 
 /**
@@ -85,6 +101,7 @@ static void check_host(json_t *items)
     add_item(items, "memory", true, available > (512ull << 20), free_text,
              "a small lab needs 512M: end what else runs");
     check_sharing(items);
+    check_limits(items);
 }
 
 /**

@@ -339,6 +339,8 @@ void lab_free(struct lab *lab)
     sd_event_source_disable_unref(lab->schedule_timer);
     fabric_close(lab->fabric);
     fabric_plan_free(lab->plan);
+    free(lab->cgroup);
+    free(lab->cgroup_fault);
     json_decref(lab->boot_times);
     image_library_free(lab->library);
     topology_free(lab->topology);
@@ -508,6 +510,7 @@ static void finish_down(struct lab *lab)
     if (lab->fabric && fabric_stop(lab->fabric, &err) < 0)
         log_warning("fabric: %s", error_message(&err));
     lab->fabric = NULL;
+    limits_close(lab);
     if (lab->wipe_when_down && dir_remove_tree(lab->state_dir, &err) < 0)
         log_warning("%s", error_message(&err));
     if (dir_remove_tree(lab->run_dir, &err) < 0)

@@ -104,6 +104,7 @@ struct node_run {
     bool holds_slot;                 /* one of lab.boot_slots_used */
     uint64_t queued_ns, started_ns, booted_ns, ready_ns; /* CLOCK_MONOTONIC; 0: not yet */
     sd_event_source *slot_timer, *ready_timer, *stop_timer;
+    char *limits_fault;   /* why its limits are not what the topology says, or NULL */
     unsigned queue_place; /* QUEUED: how many wait up to and including it */
     unsigned stop_step;   /* how hard it has been asked to stop */
     bool deaf;            /* it was asked to shut down and has not in its time */
@@ -205,6 +206,7 @@ struct lab {
     unsigned boot_slots_used;
     sd_event_source *schedule_timer; /* look at the host again */
     struct admission admission;
+    char *cgroup, *cgroup_fault; /* folder of the lab's cgroup; or why there is none */
     struct host_info host;
     json_t *boot_times; /* {"IMAGE/ACCEL": [seconds…]} */
     uint64_t up_ns;
@@ -259,6 +261,18 @@ uint64_t lab_memory_available(void);
 int lab_admit(struct lab *lab, struct error *err);
 /* lab_admission_text() - What was reckoned then, as a JSON string. */
 json_t *lab_admission_text(const struct lab *lab);
+
+/* ---- limits.c ---- */
+/* limits_check() - Refuse a memory_limit below the guest's memory. */
+int limits_check(const struct node_run *node, struct error *err);
+/* limits_apply() - Put a QEMU that has just been started under its node's limits. What cannot be
+ * done is told, and no reason not to run. */
+void limits_apply(struct node_run *node);
+/* limits_open() - Make (or find) the lab's cgroup, if a node asks for limits. limits_close() -
+ * Remove it; nothing runs any more. */
+void limits_open(struct lab *lab);
+void limits_close(struct lab *lab);
+json_t *limits_json(const struct node_run *node);
 
 /* ---- outcomes.c ---- */
 /* waiter_outcome() - Keep what became of one node, which is then waited for no longer.

@@ -203,6 +203,7 @@ void node_free(struct node_run *node)
     if (node->has_typing)
         regfree(&node->typing_rule);
     regfree(&node->shell_rule);
+    free(node->limits_fault);
     free(node->carrier);
     free(node->dir);
     free(node->reason);

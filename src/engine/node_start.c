@@ -270,6 +270,8 @@ static int spawn_qemu(struct node_run *node, struct error *err)
     node->started_ns = now_ns();
     r = process_identify(pid, &node->process, err);
     if (r == 0)
+        limits_apply(node);
+    if (r == 0)
         r = node_watch(node, steal_fd(&pidfd), steal_fd(&qmp_fd), err);
     return r;
 }

@@ -347,6 +347,8 @@ int lab_admit(struct lab *lab, struct error *err)
         r = host_accel(&lab->host, node_accel_wanted(node), node->appliance->arch, &accel, NULL,
                        err);
         if (r == 0)
+            r = limits_check(node, err);
+        if (r == 0)
             r = node_complete(node, err);
         if (r == 0)
             r = host_qemu_find(node->appliance->arch, NULL, err);

@@ -101,6 +101,7 @@ json_t *status_node(const struct node_run *node)
                               json_boolean(node->appliance->save_commands.count > 0));
     (void)json_object_set_new(object, "reason",
                               node->reason ? json_string(node->reason) : json_null());
+    (void)json_object_set_new(object, "limits", limits_json(node));
     (void)json_object_set_new(object, "queued",
                               node->state == NODE_QUEUED ? json_integer(node->queue_place)
                                                          : json_null());

@@ -59,6 +59,8 @@ struct node {
     char *image;
     uint64_t memory_bytes; /* 0: the appliance's default */
     unsigned cpus;         /* 0: the appliance's default */
+    unsigned cpu_share;    /* 1 to 10000 of a CPU when others want it too; 0: as everybody, 100 */
+    uint64_t memory_limit; /* bytes that its QEMU may take, 0: no limit */
     unsigned nics;         /* NICs that exist from boot: given here, else the appliance's count */
     enum accel accel;
     char *machine;             /* NULL: the appliance's */

@@ -17,7 +17,7 @@
 #include "base/units.h"
 #include "topology/read_priv.h"
 
-enum { NODES_MAX = 4096, CPUS_MAX = 255, NICS_MAX = 256 };
+enum { NODES_MAX = 4096, CPUS_MAX = 255, CPU_SHARE_MAX = 10000, NICS_MAX = 256 };
 
 #define MEMORY_MIN   ((uint64_t)1 << 20)
 #define MEMORY_MAX   ((uint64_t)16 << 40)
@@ -70,6 +70,16 @@ const struct yaml_keys topology_console_keys = {"console", console_keys, ARRAY_S
          .least = MEMORY_MIN,                                                                      \
          .most = MEMORY_MAX},                                                                      \
         {.name = "cpus", .read = yaml_read_unsigned, NODE(cpus), .least = 1, .most = CPUS_MAX},    \
+        {.name = "cpu_share",                                                                      \
+         .read = yaml_read_unsigned,                                                               \
+         NODE(cpu_share),                                                                          \
+         .least = 1,                                                                               \
+         .most = CPU_SHARE_MAX},                                                                   \
+        {.name = "memory_limit",                                                                   \
+         .read = yaml_read_size,                                                                   \
+         NODE(memory_limit),                                                                       \
+         .least = MEMORY_MIN,                                                                      \
+         .most = MEMORY_MAX},                                                                      \
         {.name = "nics", .read = yaml_read_unsigned, NODE(nics), .least = 0, .most = NICS_MAX},    \
         {.name = "nic_model", .read = read_nic_model, .words = topology_nic_models},               \
         {.name = "accel", .read = yaml_read_word, NODE(accel), .words = accel_words},              \

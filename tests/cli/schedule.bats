@@ -84,3 +84,32 @@ states() {
 	[ ! -e "$T/run/fat" ]
 	[ ! -e "$T/small/fat/a" ]
 }
+
+@test "a node's share and limit are set, or it is told why not" {
+	image plain 'disks: [{file: disk.img, mode: readonly}]'
+	export LABCTL_IMAGES=$T/images
+	printf 'lab: lim\ndefaults: {image: plain}\nnodes: {a: {cpu_share: 25, memory_limit: 256M}, b: }\n' >"$T/lim.yaml"
+	expect_status 0 labctl topology up "$T/lim.yaml"
+	[ "$(status_of lim '.nodes[1].limits')" = null ]
+	[ "$(status_of lim '.nodes[0].limits | "\(.cpu_share) \(.memory_limit_mb)"')" = '25 256' ]
+	local pid cgroup
+	pid=$(status_of lim '.nodes[0].pid')
+	case $(status_of lim '.nodes[0].limits.by') in
+	cgroup)
+		cgroup=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
+		[ "$(cat "$cgroup/cpu.weight") $(cat "$cgroup/memory.max")" = "25 $((256 << 20))" ]
+		labctl topology down lim
+		[ ! -e "$cgroup" ]
+		;;
+	nice)
+		status_of lim '.nodes[0].limits.fault' | grep cgroup
+		[ "$(awk '{ print $19 }' "/proc/$pid/stat")" = 6 ]
+		run labctl doctor
+		output_has 'limits \(cgroup v2\)'
+		;;
+	*) false ;;
+	esac
+	printf 'lab: low\nnodes: {a: {image: plain, memory_limit: 8M}}\n' >"$T/low.yaml"
+	expect_status 2 labctl topology up "$T/low.yaml"
+	output_has "node 'a': memory_limit is less than"
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+/* A node's share of the processors and its bound of memory: by cgroup v2 where this user may make
+ * cgroups, else by what priority can do. */
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/* limits_own_path() - Path of a process's cgroup v2 from the text of /proc/PID/cgroup, NULL if it
+ * has none. Caller frees. */
+char *limits_own_path(const char *text);
+/* limits_make() - Make a cgroup in which limits can be set, as near above this process's own as may
+ * be.
+ * @name:	Of the folder
+ * @ret_path:	Caller frees
+ * Return: 0 or -errno with the reason, and what to do */
+int limits_make(const char *name, char **ret_path, struct error *err);
+/* limits_write() - Put a process under limits.
+ * @dir:	Its cgroup, which is there
+ * @cpu_share:	1 to 10000, 0: left alone
+ * @memory:	Bytes, 0: left alone */
+int limits_write(const char *dir, unsigned cpu_share, uint64_t memory, pid_t pid,
+                 struct error *err);
+/* limits_nice() - The nice value that comes nearest to a share: a quarter more per step. */
+int limits_nice(unsigned cpu_share);
