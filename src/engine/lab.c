@@ -31,6 +31,7 @@
 #include "engine/lab_priv.h"
 
 #define PROGRESS_PERIOD_US 200000
+#define SAVE_AGAIN_US      1000000
 #define LOOK_TRIES         20 /* who is in the way for longer is another engine */
 #define LOOK_PAUSE_MS      10
 
@@ -336,6 +337,7 @@ void lab_free(struct lab *lab)
     sd_event_source_disable_unref(lab->progress_timer);
     sd_event_source_disable_unref(lab->settle_source);
     sd_event_source_disable_unref(lab->ask_timer);
+    sd_event_source_disable_unref(lab->save_timer);
     sd_event_source_disable_unref(lab->schedule_timer);
     fabric_close(lab->fabric);
     fabric_plan_free(lab->plan);
@@ -564,6 +566,22 @@ static void waiter_answer(struct lab *lab, struct waiter *waiter, struct error *
 }
 
 /**
+ * on_save_again() - The state could not be written down a while ago
+ * @source:	Timer
+ * @usec:	Unused
+ * @data:	Lab
+ *
+ * Return: 0
+ */
+static int on_save_again(sd_event_source *source, uint64_t usec, void *data)
+{
+    (void)source;
+    (void)usec;
+    lab_changed(data);
+    return 0;
+}
+
+/**
  * check_waiters() - Answer those that can be answered
  * @lab:	Lab
  */
@@ -593,9 +611,21 @@ static void check_waiters(struct lab *lab)
 void lab_save(struct lab *lab)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
+    bool failed = lab_state_save(lab, &err) < 0;
 
-    if (lab_state_save(lab, &err) < 0)
+    if (failed && !lab->state_unsaved) {
         log_error("state: %s", error_message(&err));
+        lab_event(lab, "lab", NULL, "an engine after this one would not know what happens now: %s",
+                  error_message(&err));
+    }
+    lab->state_unsaved = failed;
+    if (!failed)
+        return;
+    /* A full disk may be full for long; what is wanted is written down as soon as it can be. */
+    lab->save_timer = sd_event_source_disable_unref(lab->save_timer);
+    if (sd_event_add_time_relative(lab->event, &lab->save_timer, CLOCK_MONOTONIC, SAVE_AGAIN_US,
+                                   100000, on_save_again, lab) < 0)
+        log_error("no timer could be made");
 }
 
 /**

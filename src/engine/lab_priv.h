@@ -212,6 +212,8 @@ struct lab {
     uint64_t up_ns;
     struct waiter *waiters;
     sd_event_source *progress_timer, *settle_source;
+    sd_event_source *save_timer; /* when the state could not be written down */
+    bool state_unsaved;
     sd_event_source *ask_timer; /* asks every QEMU whether it lives */
 };
 

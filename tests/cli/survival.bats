@@ -286,3 +286,11 @@ never_ready() {
 	expect_status 0 labctl topology down survive
 	nothing_is_left
 }
+
+@test "the fault matrix, a few instants of a fixed seed" {
+	command -v cc >/dev/null || skip "no C compiler"
+	run timeout 110 "$LABCTL_SOURCE/tests/bench/faults" --seed 7 --instants 6
+	echo "$output"
+	[ "$status" = 0 ]
+	output_has '6 instants, 0 failures, [1-9][0-9]+ frames counted'
+}
