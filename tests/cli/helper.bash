@@ -76,6 +76,19 @@ sanitizer_reports() {
 	return $found
 }
 
+# built_topologies: the project's topologies whose images are there. Those of other architectures, say, are not
+# built for every run.
+built_topologies() {
+	local file image built
+	built=$(labctl image list --json | jq -r '.images[] | select(.folder) | .name')
+	for file in "$TOPOLOGIES"/*.yaml; do
+		for image in $(grep -o 'image: [a-z0-9-]*' "$file" | cut -d ' ' -f 2); do
+			grep -qx "$image" <<<"$built" || continue 2
+		done
+		echo "$file"
+	done
+}
+
 # labctl, never forever, never with the test's input.
 labctl() {
 	timeout -k 5 "${LABCTL_TIMEOUT:-200}" "$LABCTL" "$@" </dev/null

@@ -17,15 +17,9 @@ teardown() {
 @test "the topology schema and the reader agree" {
 	python3 -c 'import jsonschema, yaml' 2>/dev/null || skip "python3-jsonschema or python3-yaml is not installed"
 	mkdir "$T/samples"
-	# The reader wants the images to be there, and not all are built everywhere.
-	local file image built topologies=()
-	built=$(labctl image list --json | jq -r '.images[] | select(.folder) | .name')
-	for file in "$TOPOLOGIES"/*.yaml; do
-		for image in $(grep -o 'image: [a-z0-9-]*' "$file" | cut -d ' ' -f 2); do
-			grep -qx "$image" <<<"$built" || continue 2
-		done
-		topologies+=("$file")
-	done
+	# The reader wants the images to be there.
+	local topologies
+	mapfile -t topologies < <(built_topologies)
 	[ ${#topologies[@]} -ge 4 ]
 	python3 "$LABCTL_SOURCE/tests/cli/schema.py" "$LABCTL" "$LABCTL_SOURCE/docs/topology.schema.json" "$T/samples" \
 		"${topologies[@]}"
