@@ -112,6 +112,11 @@ int lab_save_topology(struct lab *lab, const char *text, size_t size, struct err
 {
     _cleanup_free_ char *path = path_join(lab->run_dir, "topology.yaml");
 
+    if (text != lab->text) {
+        free(lab->text);
+        lab->text = xstrndup(text, size);
+        lab->text_size = size;
+    }
     return file_write_atomic(path, text, size, 0600, err);
 }
 
@@ -168,6 +173,41 @@ static int lock_run_dir(struct lab *lab, struct error *err)
         return 0;
     }
     return error_set(err, EBUSY, "%s: keeps vanishing", lab->run_dir);
+}
+
+void lab_mend_run_dir(struct lab *lab)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    struct stat held, there;
+    int r;
+
+    if (lab->state == LAB_STOPPING || lab->state == LAB_IDLE || fstat(lab->lock_fd, &held) < 0 ||
+        (lstat(lab->run_dir, &there) == 0 && there.st_ino == held.st_ino))
+        return;
+    log_error("somebody has removed %s: it is made again", lab->run_dir);
+    cleanup_close(&lab->lock_fd);
+    lab->lock_fd = -1;
+    r = lock_run_dir(lab, &err);
+    if (r == 0)
+        r = rpc_server_listen_again(lab->rpc, &err);
+    if (r == 0)
+        r = lab_save_topology(lab, lab->text, lab->text_size, &err);
+    /* What has its socket in there is started anew; guests have theirs open. */
+    network_forget(lab);
+    if (r == 0)
+        r = network_ensure(lab, &err);
+    links_stop(lab);
+    if (r == 0)
+        r = links_hand_over(lab, &err);
+    for (size_t i = 0; i < lab->topology->node_count; i++)
+        consoles_close(lab->nodes[i]);
+    if (r == 0)
+        r = consoles_open(lab, &err);
+    if (r < 0)
+        log_error("%s: %s", lab->run_dir, error_message(&err));
+    lab_event(lab, "lab", NULL, "somebody has removed the lab's run folder; %s",
+              r < 0 ? error_message(&err) : "it was made again");
+    lab_changed(lab);
 }
 
 /**
@@ -348,6 +388,7 @@ void lab_free(struct lab *lab)
     topology_free(lab->topology);
     cleanup_close(&lab->lock_fd);
     free(lab->run_dir);
+    free(lab->text);
     free(lab->state_dir);
     free(lab->name);
     sd_event_unref(lab->event);

@@ -176,6 +176,8 @@ struct uplink_run {
 struct lab {
     sd_event *event;
     char *name, *run_dir, *state_dir;
+    char *text; /* of the topology */
+    size_t text_size;
     int lock_fd; /* flock on the run folder */
     struct topology *topology;
     struct image_library *library;
@@ -231,6 +233,8 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, json_t
 int lab_read_topology(struct lab *lab, const char *path, const char *text_path,
                       struct topology **ret_topology, char **ret_text, size_t *ret_size,
                       struct error *err);
+/* lab_mend_run_dir() - Make the run folder again if somebody has removed it. */
+void lab_mend_run_dir(struct lab *lab);
 /* lab_save_topology() - Keep the text of the topology that runs. */
 int lab_save_topology(struct lab *lab, const char *text, size_t size, struct error *err);
 /* lab_check_links() - What can be wrong with links that the reader of the file cannot know. */

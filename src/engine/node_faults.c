@@ -120,6 +120,7 @@ static int on_ask(sd_event_source *source, uint64_t usec, void *data)
     struct lab *lab = data;
     uint64_t now = now_ns();
 
+    lab_mend_run_dir(lab);
     for (size_t i = 0; i < lab->topology->node_count; i++) {
         struct node_run *node = lab->nodes[i];
 

@@ -34,6 +34,8 @@ struct rpc_method {
 
 int rpc_server_new(sd_event *event, const char *path, const struct rpc_method *methods,
                    size_t count, void *data, struct rpc_server **ret_server, struct error *err);
+/* rpc_server_listen_again() - Its socket's name is gone: listen to a new one. Clients stay. */
+int rpc_server_listen_again(struct rpc_server *server, struct error *err);
 void rpc_server_free(
     struct rpc_server *server); /* flushes what can be written at once, closes all */
 

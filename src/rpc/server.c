@@ -605,6 +605,19 @@ int rpc_server_new(sd_event *event, const char *path, const struct rpc_method *m
     return 0;
 }
 
+int rpc_server_listen_again(struct rpc_server *server, struct error *err)
+{
+    int fd = socket_listen(server->path, SOCK_STREAM | SOCK_NONBLOCK, err), r;
+
+    if (fd < 0)
+        return fd;
+    server->io = sd_event_source_disable_unref(server->io);
+    (void)close(server->fd);
+    server->fd = fd;
+    r = sd_event_add_io(server->event, &server->io, fd, EPOLLIN, on_accept, server);
+    return r < 0 ? error_errno(err, -r, "%s: watch", server->path) : 0;
+}
+
 void rpc_server_free(struct rpc_server *server)
 {
     struct client *client;

@@ -149,3 +149,23 @@ fill() {
 		[ ! -e "$T/run/torn" ]
 	done
 }
+
+@test "a run folder that is removed under a running lab comes back, and guests run on" {
+	local pids
+	sed 's/^  - \[a:eth0, b:eth0\]/  - {ends: [a:eth0, b:eth0], delay: 1ms}/' "$(hello_file gone)" >"$T/impaired.yaml"
+	labctl topology up "$T/impaired.yaml" >/dev/null
+	pids=$(status_of gone '[.nodes[].pid] | tojson')
+	rm -r "$T/run/gone"
+	wait_until 20 test -S "$T/run/gone/b.c0"
+	[ "$(states gone)" = '["ready"]' ]
+	[ "$(status_of gone '[.nodes[].pid] | tojson')" = "$pids" ]
+	labctl link set a:eth0 delay=2ms
+	labctl node restart b
+	# The next engine finds all but the guest whose QMP socket was removed by its name.
+	kill_engines
+	[ "$(states gone)" = '["ready"]' ]
+	status_of gone '.nodes[0].reason' | grep 'QMP socket is gone'
+	labctl topology down
+	[ -z "$(leftovers "$T")" ]
+	[ ! -e "$T/run/gone" ]
+}
