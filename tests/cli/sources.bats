@@ -86,3 +86,9 @@ includes() {
 	run bash -c "find src tools tests -name '*.[ch]' -exec env LC_ALL=C.UTF-8 grep -nE '^.{101,}' /dev/null {} +"
 	[ -z "$output" ] || { echo "$output" | head; false; }
 }
+
+@test "no timer goes by the wall clock, which may jump" {
+	run grep -rnE 'CLOCK_(REALTIME|TAI)' --include='*.[ch]' src tools
+	# Times that people read, and nothing that is waited for.
+	! grep -E 'sd_event|timerfd|timedwait|clock_nanosleep' <<<"$output" || false
+}
