@@ -135,7 +135,7 @@ struct appliance {
     char *ready_probe;        /* then a command must succeed; NULL: none */
     uint64_t ready_quiet_ns;  /* or nothing at all happens for so long; 0: no such rule */
     uint64_t ready_timeout_ns;
-    char *exec_prompt, *exec_error, *exec_status; /* NULL: none */
+    char *exec_prompt, *exec_error, *exec_status, *exec_pager; /* NULL: none */
     /* How its configuration is fetched; save_commands empty: it cannot be. */
     struct text_list save_before;   /* commands typed first, whose output is not wanted */
     struct text_list save_commands; /* their output, one after the other, is the configuration */

@@ -199,6 +199,7 @@ static const struct yaml_key exec_keys[] = {
     {.name = "prompt", .read = definition_read_rule, FIELD(exec_prompt)},
     {.name = "error", .read = definition_read_rule, FIELD(exec_error)},
     {.name = "status", .read = yaml_read_text, FIELD(exec_status)},
+    {.name = "pager", .read = definition_read_rule, FIELD(exec_pager)},
 };
 static const struct yaml_keys exec_map = {"exec", exec_keys, ARRAY_SIZE(exec_keys)};
 

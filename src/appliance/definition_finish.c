@@ -345,6 +345,7 @@ void appliance_free(struct appliance *appliance)
         appliance->exec_prompt,  appliance->exec_error,  appliance->exec_status,
         appliance->stop_command, appliance->save_from,   appliance->save_to,
         appliance->seed_label,   appliance->seed_prompt, appliance->ready_probe,
+        appliance->exec_pager,
     };
     for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
         free(owned[i]);

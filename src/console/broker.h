@@ -98,6 +98,8 @@ struct console_exec {
     const char *command;   /* one line */
     const regex_t *prompt; /* matches the unfinished last line; must live until called back */
     const regex_t *error;  /* likewise, or NULL: an output line that matches means status 1 */
+    const regex_t *pager;  /* likewise: matches the unfinished line of a pager that waits, beside
+                            * those that say "more" */
     const char
         *status; /* command typed afterwards whose output is the status ("echo $?"), or NULL */
     uint64_t timeout_ns; /* over all; 0: 30 s */

@@ -10,8 +10,9 @@
  *
  * No event says that a guest has nothing more to print. That a prompt is really one, and not a line
  * of output on its way, is told by silence: SURE_NS after the prompt that the command was typed at,
- * LIKELY_NS if it only looks like one. The silence is also when the rule is tried, so its cost does
- * not depend on how the guest prints.
+ * LIKELY_NS if it only looks like one, POSSIBLE_NS if it has not even the node's name in it: a
+ * command that prints such a thing and pauses is still at work, a new shell is not. The silence is
+ * also when the rule is tried, so its cost does not depend on how the guest prints.
  *
  * Clients go on watching, but are not read until it is over (watchers_hold()). */
 
@@ -26,6 +27,7 @@
 
 #define SURE_NS         (30 * NS_PER_MS)
 #define LIKELY_NS       (150 * NS_PER_MS)
+#define POSSIBLE_NS     (2000 * NS_PER_MS)
 #define TIMEOUT_DEFAULT (30000 * NS_PER_MS)
 
 enum exec_state { EXEC_WAIT, EXEC_COMMAND, EXEC_STATUS, EXEC_DONE };
@@ -34,7 +36,7 @@ struct exec_run {
     enum exec_state state;
     bool nudged;                    /* Enter was pressed */
     char *command, *status_command; /* owned */
-    const regex_t *prompt, *error_rule;
+    const regex_t *prompt, *error_rule, *pager;
     uint64_t timeout_ns;
     console_exec_fn *fn;
     void *data;
@@ -272,6 +274,16 @@ static int on_quiet(sd_event_source *source, uint64_t us, void *data)
     }
     switch (transcript_look(&run->transcript)) {
     case TRANSCRIPT_GOES_ON:
+        if (run->pager && *lines_current(&run->transcript.lines) &&
+            regexec(run->pager, lines_current(&run->transcript.lines), 0, NULL, 0) == 0)
+            (void)console_write(console, " ", 1, NULL);
+        break;
+    case TRANSCRIPT_POSSIBLE:
+        if (quiet < POSSIBLE_NS) {
+            wait_quiet(console, POSSIBLE_NS);
+            break;
+        }
+        ended(console);
         break;
     case TRANSCRIPT_LIKELY:
         if (quiet < LIKELY_NS) {
@@ -385,6 +397,7 @@ int console_exec(struct console *console, const struct console_exec *exec, conso
                              .status_command = xstrdup(exec->status),
                              .prompt = exec->prompt,
                              .error_rule = exec->error,
+                             .pager = exec->pager,
                              .timeout_ns = exec->timeout_ns ? exec->timeout_ns : TIMEOUT_DEFAULT,
                              .fn = fn,
                              .data = data};

@@ -27,6 +27,7 @@
 
 #define PROMPT_REACH 256 /* how far from the line's end a prompt may begin */
 #define ECHO_SLACK   1024
+#define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@"
 
 int transcript_check_command(const char *command, struct error *err)
 {
@@ -142,17 +143,42 @@ ptrdiff_t transcript_prompt(const char *line, bool continued, const regex_t *pro
     return -1;
 }
 
+/**
+ * same_name() - Does a prompt have the name in it that the prompt typed at begins with?
+ * @known:	Prompt typed at, or NULL
+ * @prompt:	Prompt
+ *
+ * r1(config)# and r1# have; what a command prints before it pauses mostly has not.
+ *
+ * Return: true if so, or if there is no name
+ */
+static bool same_name(const char *known, const char *prompt)
+{
+    _cleanup_free_ char *name = NULL;
+    size_t size;
+
+    if (!known)
+        return true;
+    known += strcspn(known, NAME_LETTERS);
+    size = strspn(known, NAME_LETTERS);
+    name = xstrndup(known, size);
+    return strstr(prompt, name) != NULL;
+}
+
 enum transcript_end transcript_look(const struct transcript *transcript)
 {
     const char *line = lines_current(&transcript->lines);
     bool continued = transcript->lines.continued;
+    ptrdiff_t prompt;
 
     if (transcript->ended == 0 || !*line)
         return TRANSCRIPT_GOES_ON;
     if (!continued && transcript->prompt_text && strcmp(line, transcript->prompt_text) == 0)
         return TRANSCRIPT_SURE;
-    if (transcript_prompt(line, continued, transcript->prompt, transcript->prompt_text) >= 0)
-        return TRANSCRIPT_LIKELY;
+    prompt = transcript_prompt(line, continued, transcript->prompt, transcript->prompt_text);
+    if (prompt >= 0)
+        return same_name(transcript->prompt_text, line + prompt) ? TRANSCRIPT_LIKELY
+                                                                 : TRANSCRIPT_POSSIBLE;
     if (strlen(line) < 80 && (strcasestr(line, "--more") || strcasestr(line, "-(more")))
         return TRANSCRIPT_PAGER;
     return TRANSCRIPT_GOES_ON;

@@ -36,10 +36,11 @@ void transcript_done(struct transcript *transcript);
 void transcript_feed(struct transcript *transcript, const void *data, size_t size);
 
 enum transcript_end {
-    TRANSCRIPT_GOES_ON, /* no prompt in sight */
-    TRANSCRIPT_LIKELY,  /* something that looks like a prompt, but is not the one typed at */
-    TRANSCRIPT_SURE,    /* the same prompt again */
-    TRANSCRIPT_PAGER,   /* a pager waits for a key */
+    TRANSCRIPT_GOES_ON,  /* no prompt in sight */
+    TRANSCRIPT_POSSIBLE, /* something that the rule accepts, but that has another name in it */
+    TRANSCRIPT_LIKELY,   /* something that looks like a prompt, but is not the one typed at */
+    TRANSCRIPT_SURE,     /* the same prompt again */
+    TRANSCRIPT_PAGER,    /* a pager waits for a key */
 };
 /* transcript_look() - Is the unfinished line a prompt? To be asked when the guest is quiet. */
 enum transcript_end transcript_look(const struct transcript *transcript);

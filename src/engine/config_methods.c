@@ -162,6 +162,7 @@ static int type_command(struct fetch *fetch, const struct node_run *node, struct
                                                : save->items[fetch->next - before->count],
         .prompt = serial == 0 ? &node->prompt_rule : &node->shell_rule,
         .error = serial == 0 && node->has_error ? &node->error_rule : NULL,
+        .pager = serial == 0 && node->has_pager ? &node->pager_rule : NULL,
         .status = serial == 0 ? appliance->exec_status : "echo $?",
         .timeout_ns = fetch->deadline_ns > now ? fetch->deadline_ns - now : 1,
     };

@@ -109,10 +109,10 @@ struct node_run {
     unsigned stop_step;   /* how hard it has been asked to stop */
     bool deaf;            /* it was asked to shut down and has not in its time */
 
-    regex_t ready_rule, prompt_rule, error_rule;
+    regex_t ready_rule, prompt_rule, error_rule, pager_rule;
     regex_t shell_rule;  /* prompt of the further serial ports */
     regex_t typing_rule; /* where the next line of a typed configuration is awaited */
-    bool has_ready_rule, has_prompt, has_error, has_typing;
+    bool has_ready_rule, has_prompt, has_error, has_pager, has_typing;
     struct typing *typing; /* its configuration is being typed, or NULL */
     bool has_ready;        /* something shows that it is ready: a rule, a probe, silence */
     struct readiness readiness;

@@ -471,6 +471,7 @@ static void method_exec(struct rpc_call *call, json_t *params, void *data)
             .command = command,
             .prompt = serial == 0 ? &node->prompt_rule : &node->shell_rule,
             .error = serial == 0 && node->has_error ? &node->error_rule : NULL,
+            .pager = serial == 0 && node->has_pager ? &node->pager_rule : NULL,
             .status = serial == 0 ? node->appliance->exec_status : "echo $?",
             .timeout_ns = (uint64_t)timeout_s * 1000000000,
         };

@@ -125,6 +125,9 @@ static int node_init(struct node_run *node, struct lab *lab, const struct node *
         r = compile_rule(node, node->appliance->exec_error, &node->error_rule, &node->has_error,
                          err);
     if (r == 0)
+        r = compile_rule(node, node->appliance->exec_pager, &node->pager_rule, &node->has_pager,
+                         err);
+    if (r == 0)
         r = compile_rule(node, node->appliance->seed_prompt, &node->typing_rule, &node->has_typing,
                          err);
     for (unsigned i = 0; r == 0 && i < node->appliance->serials; i++) {
@@ -200,6 +203,8 @@ void node_free(struct node_run *node)
         regfree(&node->prompt_rule);
     if (node->has_error)
         regfree(&node->error_rule);
+    if (node->has_pager)
+        regfree(&node->pager_rule);
     if (node->has_typing)
         regfree(&node->typing_rule);
     regfree(&node->shell_rule);

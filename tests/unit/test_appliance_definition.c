@@ -91,7 +91,7 @@ static void test_whole(void **state)
         "seed: {method: tar, bus: sata}\n"
         "nics: {model: e1000, count: 2, max: 8, name: 'ge-0/0/{0}'}\n"
         "serials: 3\nready: {console: '^%h login: $', timeout: 5m}\n"
-        "exec: {prompt: '^%h> $', error: '^%', status: 'echo $?'}\n"
+        "exec: {prompt: '^%h> $', error: '^%', status: 'echo $?', pager: '^Press'}\n"
         "stop: {console: poweroff, timeout: 20s}\n");
     _cleanup_free_ char *kernel = path_join(dir, "img/vmlinuz");
     _cleanup_free_ char *disk = path_join(dir, "img/sub/disk");
@@ -122,6 +122,7 @@ static void test_whole(void **state)
     assert_int_equal(a->serials, 3);
     assert_int_equal(a->ready_timeout_ns, 300000000000);
     assert_string_equal(a->exec_status, "echo $?");
+    assert_string_equal(a->exec_pager, "^Press");
     assert_int_equal(a->stop, STOP_CONSOLE);
     assert_string_equal(a->stop_command, "poweroff");
     assert_int_equal(a->stop_timeout_ns, 20000000000);

@@ -280,7 +280,7 @@ static void wait_heard(struct fixture *f, const char *text)
 
 static void played_router(void **state)
 {
-    regex_t prompt = router_prompt(), error;
+    regex_t prompt = router_prompt(), error, pager;
     struct console_exec exec = {.command = "show ip ospf neighbor", .prompt = &prompt};
     struct result result = {.called = false};
     struct fixture f;
@@ -325,6 +325,31 @@ static void played_router(void **state)
     assert_int_equal(result.status, 0);
     assert_string_equal(result.output, "hostname r1\n!        \n");
     result_done(&result);
+    /* One that has words of its own. */
+    assert_int_equal(regcomp(&pager, "^Press any key", REG_EXTENDED | REG_NOSUB), 0);
+    exec.pager = &pager;
+    assert_int_equal(console_exec(f.console, &exec, on_result, &result, NULL), 0);
+    wait_heard(&f, "show run\r");
+    guest_puts(&f, "show run\r\nhostname r1\r\nPress any key to go on");
+    wait_heard(&f, " ");
+    guest_puts(&f, "\r\033[K!\r\nr1# ");
+    run_for(&f, 250);
+    assert_true(result.called);
+    assert_string_equal(result.output, "hostname r1\n!\n");
+    result_done(&result);
+    /* Something like a prompt, but another's: a pause is not the end yet. */
+    exec.command = "copy a b";
+    assert_int_equal(console_exec(f.console, &exec, on_result, &result, NULL), 0);
+    wait_heard(&f, "copy a b\r");
+    guest_puts(&f, "copy a b\r\nimage# ");
+    run_for(&f, 400);
+    assert_false(result.called);
+    guest_puts(&f, "done\r\nr1# ");
+    run_for(&f, 250);
+    assert_true(result.called);
+    assert_string_equal(result.output, "image# done\n");
+    result_done(&result);
+    regfree(&pager);
     regfree(&prompt);
     regfree(&error);
     fixture_done(&f);

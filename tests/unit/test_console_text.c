@@ -114,6 +114,8 @@ static const struct talk talks[] = {
     {"nothing", ROUTER, "r1# ", "configure", "configure\r\nr1(config)# ", TRANSCRIPT_LIKELY, ""},
     {"still printing", ROUTER, "r1# ", "show x", "show x\r\nline\r\nhalf", TRANSCRIPT_GOES_ON,
      "line\nhalf"},
+    {"a prompt of another name", ROUTER, "r1# ", "show x", "show x\r\nbogus# ", TRANSCRIPT_POSSIBLE,
+     ""},
     {"old prompt is not the end", ROUTER, "r1# ", "show x", "", TRANSCRIPT_GOES_ON, ""},
     {"bash", "^bash-5\\.2# $", "bash-5.2# ", "echo hi",
      "echo hi\r\n\033[?2004l\rhi\r\n\033[?2004hbash-5.2# ", TRANSCRIPT_SURE, "hi\n"},
