@@ -57,7 +57,7 @@ fill() {
 	[ "$(jq '.links[0].down' "$SMALL/run/full/state.json")" = false ]
 	rm "$SMALL/ballast"
 	# What could not be written down then is now.
-	wait_until 10 jq -e '.links[0].down' "$SMALL/run/full/state.json"
+	wait_until 20 jq -e '.links[0].down' "$SMALL/run/full/state.json"
 	kill_engines
 	[ "$(states full)" = '["ready"]' ]
 	[ "$(status_of full '.links[0].state')" = down ]

@@ -191,14 +191,14 @@ never_ready() {
 	up
 	labctl node stop b
 	kill -9 "$(status_of survive '.nodes[0].pid')"
-	wait_until 5 state_is a crashed
+	wait_until 20 state_is a crashed
 	reason=$(status_of survive '.nodes[0].reason')
 	kill_engines
 	[ "$(status_of survive '.nodes[0].reason')" = "$reason" ]
 	state_is b stopped
 	kill_engines
 	kill -9 "$(jq '.nodes[2].pid' "$T/run/survive/state.json")"
-	wait_until 5 state_is c crashed
+	wait_until 20 state_is c crashed
 	status_of survive '.nodes[2].reason' | grep 'no engine was watching'
 }
 
@@ -276,7 +276,7 @@ never_ready() {
 	kill $stranger
 	[ "$(status_of lives '[.nodes[].state] | unique | tojson')" = '["ready"]' ]
 	labctl topology down --all
-	wait_until 5 nothing_is_left
+	wait_until 20 nothing_is_left
 }
 
 @test "the remains of a lab without a state can be taken down" {
