@@ -393,6 +393,8 @@ int node_confine(const struct node_run *node, char **argv, struct confine *ret_c
 /* ---- node_disks.c ---- */
 /* node_prepare_disks() - Make what the node's folder lacks: disks, firmware's variables, TPM. */
 int node_prepare_disks(struct node_run *node, struct error *err);
+/* node_end_tpm() - QEMU is gone: so be its TPM. */
+void node_end_tpm(const struct node_run *node);
 /* node_complete() - Refuse a node whose image lacks files. */
 int node_complete(const struct node_run *node, struct error *err);
 /* node_accel_wanted() - What node or else image ask for. */

@@ -347,6 +347,7 @@ static int on_exit_ready(sd_event_source *source, int fd, uint32_t revents, void
     how = describe_exit(node, &clean);
     for (unsigned i = 0; i < node->console_count; i++)
         console_close(node->consoles[i], asked || shutdown ? "stopped" : "QEMU ended");
+    node_end_tpm(node);
     drop_process(node);
     node->booted_ns = 0;
     if (asked && node->deaf) {

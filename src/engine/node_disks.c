@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "appliance/probe.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/socket.h"
 #include "base/spawn.h"
 #include "engine/lab_priv.h"
 #include "engine/qemu_argv.h"
@@ -125,12 +127,23 @@ static int prepare_disk(struct node_run *node, size_t index, struct error *err)
                                    : prepare_overlay(disk, path, err);
 }
 
+void node_end_tpm(const struct node_run *node)
+{
+    /* Its control channel, as QEMU speaks it: the command "shutdown", high byte first. */
+    static const unsigned char shut_down[] = {0, 0, 0, 3};
+    _cleanup_free_ char *path = node_socket_path(node, "tpm");
+    _cleanup_close_ int fd = node->appliance->tpm ? socket_connect(path, SOCK_STREAM, NULL) : -1;
+
+    if (fd >= 0)
+        (void)send(fd, shut_down, sizeof(shut_down), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /**
  * prepare_tpm() - Start the node's TPM
  * @node:	Node
  * @err:	Error to fill
  *
- * It ends by itself when QEMU closes its connection, and QEMU is the only one that connects.
+ * It ends when QEMU, ending in order, tells it to; else by node_end_tpm().
  *
  * Return: 0 or -errno
  */
@@ -148,6 +161,7 @@ static int prepare_tpm(struct node_run *node, struct error *err)
         return r;
     if (strchr(dir, ',') || strchr(socket, ','))
         return error_set(err, EINVAL, "a TPM's folder may have no comma: %s", dir);
+    node_end_tpm(node);
     (void)unlink(socket);
     r = spawn_run(argv, &said, err);
     if (r < 0)
