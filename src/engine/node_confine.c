@@ -7,14 +7,31 @@
  * Files elsewhere that the command line names (firmware, an image's file that is a link) are added
  * as they stand there. */
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "engine/host.h"
 #include "engine/lab_priv.h"
+
+/**
+ * is_script() - Whether a program is one for an interpreter
+ * @path:	Program
+ *
+ * Return: true if so
+ */
+static bool is_script(const char *path)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char begin[2];
+
+    return fd >= 0 && read(fd, begin, sizeof(begin)) == sizeof(begin) && begin[0] == '#' &&
+           begin[1] == '!';
+}
 
 /**
  * allow_program() - QEMU itself, its libraries, modules and firmware
@@ -61,6 +78,9 @@ static int allow_program(struct confine *confine, const char *arch, struct error
     bin = path_dirname(program);
     prefix = path_dirname(bin);
     r = confine_allow(confine, program, CONFINE_EXECUTE, err);
+    /* Somebody's own way to start QEMU: with an interpreter, and what the script calls. */
+    if (r == 0 && is_script(program))
+        r = confine_allow(confine, "/usr", CONFINE_EXECUTE, err);
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(parts); i++) {
         _cleanup_free_ char *path = path_join(prefix, parts[i]);
 

@@ -231,6 +231,7 @@ in_mounts() {
 	printf '#!/bin/sh\nexec sleep 1000\n' >"$T/bin/qemu-system-x86_64"
 	chmod +x "$T/bin/qemu-system-x86_64"
 	PATH=$T/bin:$PATH LABCTL_TIMEOUT=90 expect_status 1 labctl topology up "$TOPOLOGIES/hello.yaml" --timeout 15
+	! grep -q denied <<<"$output" || false
 	nothing_was_made
 }
 

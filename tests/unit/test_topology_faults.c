@@ -137,8 +137,8 @@ static void test_nodes(void **state)
         {"nodes: {r1: {image: frr, ready_timeout: 10}}\n",
          "1:41: ready_timeout: '10' has no unit: write 10ms, 1.5s, 100us or 2m\n"},
         {TWO "defaults: {config: x}\n", "2:12: unknown key 'config': known here are image, memory, "
-                                        "cpus, nics, nic_model, accel, machine, "
-                                        "cpu, restart\n"},
+                                        "cpus, cpu_share, memory_limit, nics, nic_model, accel, "
+                                        "machine, cpu, restart\n"},
     };
 
     (void)state;
