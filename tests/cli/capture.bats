@@ -176,7 +176,7 @@ start() {
 	output_has 'Name = h1:eth0' 'Description = wire' 'Filter string = icmp' 'Number of packets = 2' 'lab cap' \
 		'Capture application: *labctl' 'Capture length = 80' 'Number of stat entries = 1'
 	# Its speed, which no tool shows: option 8 of the interface block, 1 Gb/s as the guest is told.
-	[ "$(xxd -p -c 0 "$T/read.pcapng" | grep -c '0800080000ca9a3b00000000')" = 1 ]
+	[ "$(od -An -v -tx1 "$T/read.pcapng" | tr -d ' \n' | grep -c '0800080000ca9a3b00000000')" = 1 ]
 	tcpdump -nr "$T/read.pcapng" 2>"$T/err" | grep -q 'ICMP echo request'
 	[ "$(grep -cv "reading from file" "$T/err")" = 0 ]
 }

@@ -96,7 +96,7 @@ nic() {
 	*) printf '%s\n' -netdev "stream,id=n$1,server=off,addr.type=unix,addr.path=$DIR/$2.cable" ;;
 	esac
 	printf '%s\n' -device \
-		"virtio-net-pci,netdev=n$1,addr=$slot,romfile=,mac=52:54:00:00:$(printf %02x $((RANDOM % 256))):0$1"
+		"virtio-net-pci,netdev=n$1,addr=$slot,romfile=,mac=52:54:00:$(printf '%02x:%02x' $((RANDOM % 256)) $((RANDOM % 256))):0$1"
 }
 
 is_running() {
