@@ -105,7 +105,27 @@ static void check_host(json_t *items)
 }
 
 /**
- * check_qemu() - One architecture's QEMU, by starting an empty machine
+ * version_line() - The line in which a program says what it is
+ * @output:	All that it printed; cut
+ * @name:	Program
+ *
+ * Return: the first line that begins with the program's name or speaks of a version, else the first
+ */
+static char *version_line(char *output, const char *name)
+{
+    char *save = NULL, *first = NULL;
+
+    for (char *line = strtok_r(output, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        if (strncasecmp(line, name, strlen(name)) == 0 || strstr(line, "version"))
+            return line;
+        if (!first)
+            first = line;
+    }
+    return first ? first : output;
+}
+
+/**
+ * check_qemu() - One architecture's QEMU, by starting an empty machine that its monitor ends
  * @items:	List
  * @arch:	Architecture
  * @needed:	labctl's own images need it
@@ -115,6 +135,26 @@ static void check_qemu(json_t *items, const char *arch, bool needed)
     _cleanup_free_ char *name = xasprintf("qemu-system-%s", arch), *output = NULL, *line = NULL;
     _cleanup_error_ struct error err = ERROR_INIT;
     const char *version_argv[] = {name, "--version", NULL};
+    /* It has to come as far as to read its monitor and to obey. */
+    const char *start_argv[] = {"sh",
+                                "-c",
+                                "echo quit | timeout 30 \"$@\"",
+                                "sh",
+                                name,
+                                "-nodefaults",
+                                "-S",
+                                "-no-user-config",
+                                "-display",
+                                "none",
+                                "-machine",
+                                "none",
+                                "-accel",
+                                "tcg",
+                                "-sandbox",
+                                "on",
+                                "-monitor",
+                                "stdio",
+                                NULL};
     _cleanup_free_ char *start_output = NULL;
     int status;
 
@@ -124,19 +164,18 @@ static void check_qemu(json_t *items, const char *arch, bool needed)
     }
     status = spawn_run(version_argv, &output, &err);
     if (status == 0)
-        output[strcspn(output, "\n")] = 0;
-    /* A QEMU that cannot start exits with a word; one that can runs until timeout(1) ends it. */
-    if (status == 0)
-        status = spawn_run((const char *[]){"timeout", "-s", "TERM", "0.5", name, "-nodefaults",
-                                            "-no-user-config", "-machine", "none", "-display",
-                                            "none", "-S", "-accel", "tcg", "-sandbox", "on", NULL},
-                           &start_output, &err);
-    if (status == 124 || status == 0) {
-        line = text_escape(output, strlen(output));
+        status = spawn_run(start_argv, &start_output, &err);
+    if (status == 0) {
+        char *version = version_line(output, "qemu");
+
+        line = text_escape(version, strlen(version));
         add_item(items, name, needed, true, line, NULL);
         return;
     }
-    line = start_output ? text_escape(start_output, strnlen(start_output, 300)) : NULL;
+    if (status == 124)
+        line = xstrdup("does not get as far as its monitor within 30 s");
+    else if (start_output)
+        line = text_escape(start_output, strnlen(start_output, 300));
     add_item(items, name, needed, false, line ? line : error_message(&err),
              "run it by hand to see more; reinstall its package");
 }
@@ -189,10 +228,8 @@ static void check_program(json_t *items, const char *name, const char *package, 
     int status = spawn_run((const char *[]){name, "--version", NULL}, &output, &err);
 
     mend = xasprintf("on Debian: sudo apt install %s (%s)", package, what);
-    if (output)
-        output[strcspn(output, "\n")] = 0;
     add_item(items, name, false, status >= 0 && status < 126,
-             status >= 0 ? output : error_message(&err), mend);
+             status >= 0 ? version_line(output, name) : error_message(&err), mend);
 }
 
 /**
@@ -280,6 +317,7 @@ json_t *doctor_run(void)
     check_isolation(items);
     check_qemu(items, "x86_64", true);
     check_qemu(items, "aarch64", false);
+    check_qemu(items, "arm", false);
     check_qemu(items, "ppc64", false);
     check_program(items, "qemu-img", "qemu-utils", "disks in qcow2 format");
     check_program(items, "slirp4netns", "slirp4netns", "nat uplinks");

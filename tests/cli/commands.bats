@@ -56,6 +56,26 @@ teardown() {
 	fi
 }
 
+@test "doctor starts the QEMU that it praises" {
+	mkdir "$T/bin"
+	cat >"$T/bin/qemu-system-x86_64" <<-'EOT'
+	#!/bin/sh
+	[ "$1" != --version ] || { echo 'QEMU emulator version 99'; exit; }
+	echo 'a library is missing' >&2
+	exit 1
+	EOT
+	chmod +x "$T/bin/qemu-system-x86_64"
+	PATH=$T/bin:$PATH expect_status 1 labctl doctor --json
+	jq -e '.items[] | select(.name == "qemu-system-x86_64") | .ok == false and (.detail | test("a library is missing"))' \
+		<<<"$output"
+	# What a program says before it says who it is, is passed over.
+	printf '#!/bin/sh\necho Beware >&2\necho "TShark (Wireshark) 99" >&2\n' >"$T/bin/tshark"
+	chmod +x "$T/bin/tshark"
+	rm "$T/bin/qemu-system-x86_64"
+	PATH=$T/bin:$PATH run labctl doctor --json
+	jq -e '.items[] | select(.name == "tshark") | .detail == "TShark (Wireshark) 99"' <<<"$output"
+}
+
 @test "doctor's exit status survives a closed pipe" {
 	labctl doctor | head -n 1
 }
