@@ -90,6 +90,8 @@ qmp() {
 	kill -STOP "$pid"
 	wait_until 30 node_is a answers false
 	[[ $(node a reason) == "its QEMU (pid $pid) does not answer" ]]
+	# It has neither stopped nor crashed, and may answer yet: its cables stay in.
+	[ "$(node b 'ports[0].carrier')" = true ]
 	kill -CONT "$pid"
 	wait_until 20 node_is a answers true
 	[ "$(node a reason)" = null ]

@@ -183,6 +183,43 @@ test_state() {
 	[ "$(link_now wan .reason)" = null ]
 }
 
+# passed LINK FRAMES: so many went through the wire that carries it now.
+passed() {
+	[ "$(link_now "$1" '.wire.a_to_b.sent_frames + .wire.b_to_a.sent_frames')" -ge "$2" ]
+}
+
+@test "a wire that is killed under a flood is replaced, again and again, and the flood goes on" {
+	local pid before round
+	labctl link set wan delay=1ms rate=200Mbit
+	for n in 1 2; do
+		[ $n = 1 ] && node=a || node=b
+		# Nobody's job: its end is not told on the console.
+		on $node "(ping -f -s 1400 10.0.0.$((3 - n)) >/tmp/flood 2>&1 & echo \$! >/tmp/flood.pid)"
+	done
+	before=$(link_now plain .reason)
+	for round in 1 2 3; do
+		wait_until 60 passed wan 500
+		pid=$(leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-wire.*/\1/p')
+		kill -9 "$pid"
+		wait_until 20 test ! -e "/proc/$pid"
+		# The next one counts from zero: what it has passed came after.
+		wait_until 60 passed wan 500
+		[ "$(leftovers "$T" | grep -c '^process [0-9]*: [^ ]*labctl-wire')" = 1 ]
+		[[ "$(link_now wan .reason)" = *'was replaced'* ]]
+		[[ "$(status_of links '.links[] | select(.name == "wan") | .reason')" = *'was replaced'* ]]
+	done
+	# It is the cable it was, and the others have not noticed.
+	[ "$(link_now wan '.impairment.delay + .impairment.rate + .state')" = 1ms200Mbitup ]
+	[ "$(link_now plain .reason)" = "$before" ]
+	for node in a b; do on $node 'kill -INT $(cat /tmp/flood.pid)'; done
+	wait_until 20 pings a 10.0.0.2
+	wait_until 20 pings b 10.0.0.1
+	labctl link clear wan
+	wait_until 20 test "$(link_now wan .wire)" = null
+	labctl link set wan delay=5ms
+	[ "$(link_now wan .reason)" = null ]
+}
+
 @test "an engine that is killed leaves impairments, cuts and schedules as they were" {
 	labctl link set wan delay=40ms
 	labctl link down plain --from b:eth1
