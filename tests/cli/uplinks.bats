@@ -119,6 +119,62 @@ slirp_pid() {
 	[ "$before" = "$after" ]
 }
 
+@test "physical: an interface of the machine moves in, passes traffic, and goes back" {
+	[ "$(id -u)" = 0 ] || skip "taking an interface of the machine needs root"
+	local pid
+	cat >"$T/physical.yaml" <<-EOT
+	lab: physical
+	defaults: {image: host, nics: 1}
+	nodes:
+	  a: {}
+	uplinks:
+	  office: {type: physical, interface: nic0, ends: [a:eth0]}
+	EOT
+	# What stands for the machine: a NIC, and what is at the other end of its cable.
+	unshare -n bash -c "ip link add nic0 type veth peer name outside; ip addr add 192.0.2.1/24 dev outside
+		ip link set outside up; ip link set nic0 up; echo >$T/ready; exec sleep 600" &
+	SERVER=$!
+	wait_until 5 test -s "$T/ready"
+	# Whatever starts an engine here starts it there.
+	printf '#!/bin/sh\nexec nsenter --net=/proc/%s/ns/net %s "$@"\n' "$SERVER" "$LABCTL" >"$T/labctl"
+	chmod +x "$T/labctl"
+	local LABCTL=$T/labctl
+	labctl topology up "$T/physical.yaml"
+	run machine ip link show nic0
+	[ "$status" -ne 0 ]
+	on a 'ip link set eth0 up; ip addr add 192.0.2.7/24 dev eth0'
+	wait_until 10 pings a 192.0.2.1
+	[ "$(json '.links[0].state' link list)" = up ]
+	# Neither the engine nor the fabric lives, and it is given back all the same.
+	kill_engines
+	pid=$(leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-fabric.*/\1/p')
+	[ -n "$pid" ]
+	kill -9 "$pid"
+	wait_until 20 pings a 192.0.2.1
+	labctl topology down physical
+	machine ip link show nic0
+	# Nothing is left on it.
+	run machine tc filter show dev nic0 ingress
+	[ -z "$output" ]
+	run machine ip -d link show nic0
+	output_lacks ' master '
+	# Everything dies at once. The kernel gives interfaces of hardware back when the namespace ends, and removes
+	# those of software, as this one is: that it and its other end are gone says that nothing holds the namespace.
+	labctl topology up "$T/physical.yaml"
+	# shellcheck disable=SC2046 # several
+	kill -9 $(leftovers "$T" | sed -n "/^process $SERVER:/d; s/^process \([0-9]*\):.*/\1/p")
+	wait_until 20 no_outside
+}
+
+# machine COMMAND…: in the namespace that stands for the machine.
+machine() {
+	timeout -k 5 100 nsenter --net="/proc/$SERVER/ns/net" "$@" </dev/null
+}
+
+no_outside() {
+	! machine ip link show outside
+}
+
 @test "an uplink that cannot be made says why, and nothing is left" {
 	cat >"$T/wrong.yaml" <<-EOT
 	lab: wrong
