@@ -35,6 +35,7 @@ struct top {
     char *lab;
     char *description;
     uint64_t capture_keep_ns;
+    unsigned mtu;
     const struct yaml_node *defaults, *nodes, *links, *lans, *uplinks;
 };
 
@@ -58,6 +59,7 @@ static const struct yaml_key top_keys[] = {
     {.name = "links", .read = read_keep, TOP(links)},
     {.name = "lans", .read = read_keep, TOP(lans)},
     {.name = "uplinks", .read = read_keep, TOP(uplinks)},
+    {.name = "mtu", .read = yaml_read_unsigned, TOP(mtu), .least = MTU_MIN, .most = MTU_MAX},
     {.name = "capture", .read = yaml_read_keys, .keys = &topology_capture_keys},
 };
 
@@ -147,6 +149,7 @@ static void read_top(struct topology_reader *reader, const struct yaml_node *roo
     reader->topology->lab = top.lab;
     reader->topology->description = top.description ? top.description : xstrdup("");
     reader->topology->capture_keep_ns = top.capture_keep_ns;
+    reader->mtu = top.mtu;
     reader->defaults = top.defaults;
     reader->nodes = top.nodes;
     reader->links = top.links;

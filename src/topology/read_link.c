@@ -11,7 +11,7 @@
 #include "topology/impairment.h"
 #include "topology/read_priv.h"
 
-enum { MTU_MIN = 68, MTU_MAX = 9500, ETH_MAX = 4096 };
+enum { ETH_MAX = 4096 };
 
 #define FLAP_MIN_NS 100000000ull
 #define FLAP_MAX_NS (24 * 3600 * 1000000000ull)
@@ -355,16 +355,25 @@ bool read_endpoint(struct topology_reader *reader, const struct yaml_node *value
     return true;
 }
 
-void read_check_mtu(struct topology_reader *reader, const struct yaml_node *at, unsigned mtu,
-                    const struct endpoint *ends, size_t count)
+void read_settle_mtu(struct topology_reader *reader, const struct yaml_node *own,
+                     struct location at, unsigned *mtu, const struct endpoint *ends, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
+    if (!own)
+        *mtu = reader->mtu;
+    for (size_t i = 0; *mtu && i < count; i++) {
         const struct node_source *source = &reader->sources[ends[i].node];
         const struct node *node = &reader->topology->nodes[ends[i].node];
 
-        if (mtu && at && ends[i].port && source->facts_known && mtu > source->facts.mtu_max)
-            fault(reader, at->at, "mtu: %u is more than the NIC of '%s' (image '%s') can do: %u",
-                  mtu, node->name, node->image, source->facts.mtu_max);
+        if (!ends[i].port || !source->facts_known || *mtu <= source->facts.mtu_max)
+            continue;
+        if (own)
+            fault(reader, own->at, "mtu: %u is more than the NIC of '%s' (image '%s') can do: %u",
+                  *mtu, node->name, node->image, source->facts.mtu_max);
+        else
+            fault(reader, at,
+                  "the lab's mtu: %u is more than the NIC of '%s' (image '%s') can do: %u; give "
+                  "an 'mtu' of its own here",
+                  *mtu, node->name, node->image, source->facts.mtu_max);
     }
 }
 
@@ -402,7 +411,7 @@ static void finish_link(struct topology_reader *reader, struct link_draft *draft
     if (!link->name)
         link->name = xstrdup("");
     if (known)
-        read_check_mtu(reader, draft->mtu, link->mtu, ends, 2);
+        read_settle_mtu(reader, draft->mtu, link->at, &link->mtu, ends, 2);
     for (size_t i = 0; i < 2; i++) {
         _cleanup_error_ struct error err = ERROR_INIT;
 

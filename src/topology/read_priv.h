@@ -6,6 +6,8 @@
 #include "topology/read.h"
 #include "topology/yaml.h"
 
+enum { MTU_MIN = 68, MTU_MAX = 9500 };
+
 /* What is known of a node beside the model while its file is being read. */
 struct node_source {
     const struct yaml_node *yaml; /* its mapping, or null */
@@ -28,6 +30,7 @@ struct topology_reader {
     char *dir;                         /* absolute, of the file */
     /* Sections, kept until what they refer to is known; NULL: not given. */
     const struct yaml_node *defaults, *nodes, *links, *lans, *uplinks;
+    unsigned mtu;                /* of links and segments that have none of their own; 0: none */
     struct node_source *sources; /* one per node */
     size_t *by_name;             /* nodes in the order of their names, case ignored */
     struct nic_use *uses;
@@ -65,9 +68,10 @@ void read_endpoints(struct topology_reader *reader, const struct yaml_node *list
  * more than a few. */
 const char *read_nearest(struct topology_reader *reader, const char *word,
                          const char *const *candidates, size_t count);
-/* read_check_mtu() - Note an MTU that an end's NIC model cannot do. */
-void read_check_mtu(struct topology_reader *reader, const struct yaml_node *at, unsigned mtu,
-                    const struct endpoint *ends, size_t count);
+/* read_settle_mtu() - Take the lab's MTU where @own is NULL (none is given), and note one that an
+ * end's NIC model cannot do. */
+void read_settle_mtu(struct topology_reader *reader, const struct yaml_node *own,
+                     struct location at, unsigned *mtu, const struct endpoint *ends, size_t count);
 
 YAML_READER(topology_read_config); /* struct node: its configuration files */
 /* Reader of keys that several tables share. */

@@ -13,7 +13,7 @@
 #include "base/units.h"
 #include "topology/read_priv.h"
 
-enum { MTU_MIN = 68, MTU_MAX = 9500, VNI_MAX = (1 << 24) - 1 };
+enum { VNI_MAX = (1 << 24) - 1 };
 
 struct lan_draft {
     unsigned mtu;
@@ -234,7 +234,7 @@ static void add_lan(struct topology_reader *reader, const struct yaml_pair *pair
     if (ends)
         read_endpoints(reader, ends, what, &lan->ends, &lan->end_count);
     lan->mtu = draft.mtu;
-    read_check_mtu(reader, draft.mtu_at, lan->mtu, lan->ends, lan->end_count);
+    read_settle_mtu(reader, draft.mtu_at, lan->at, &lan->mtu, lan->ends, lan->end_count);
 }
 
 void read_lans(struct topology_reader *reader)

@@ -14,6 +14,7 @@ setup_file() {
 	lab_setup
 	cat >"$T/links.yaml" <<-EOT
 	lab: links
+	mtu: 1450
 	defaults: {image: host, nics: 3}
 	nodes:
 	  a: {}
@@ -75,7 +76,9 @@ lost() {
 @test "the MTU of a cable is what the guests make of it" {
 	[ "$(on a 'cat /sys/class/net/eth1/mtu')" = 1400 ]
 	[ "$(on b 'cat /sys/class/net/eth1/mtu')" = 1400 ]
-	[ "$(on a 'cat /sys/class/net/eth0/mtu')" = 1500 ]
+	# The lab's, where a cable has none of its own.
+	[ "$(on a 'cat /sys/class/net/eth0/mtu')" = 1450 ]
+	[ "$(on b 'cat /sys/class/net/eth2/mtu')" = 1450 ]
 }
 
 @test "one value is changed and the others stay, one direction or both" {
@@ -104,7 +107,7 @@ lost() {
 	[ "$(link_now wan .impairment)" = "$before" ]
 	sed "s/delay: 30ms/delay: 30ms, only: 'tcp prot 5'/; s/^lab: .*/lab: wrong/" "$T/links.yaml" >"$T/wrong.yaml"
 	expect_status 2 labctl topology up "$T/wrong.yaml"
-	output_has "wrong.yaml:7:.*wan.*tcp prot 5"
+	output_has "wrong.yaml:8:.*wan.*tcp prot 5"
 }
 
 @test "the same seed loses the same frames twice, another one others" {

@@ -66,7 +66,7 @@ static void test_top(void **state)
         {TWO "lnks: []\n", "2:1: unknown key 'lnks': did you mean 'links'?\n"},
         {TWO "zzz: 1\n",
          "2:1: unknown key 'zzz': known here are lab, description, defaults, nodes, "
-         "links, lans, uplinks, capture\n"},
+         "links, lans, uplinks, mtu, capture\n"},
         {TWO "lab: a b\n", "2:6: lab: 'a b' is not a name: 1 to 63 letters, digits, '.', '_' and "
                            "'-', the first one a letter or digit\n"},
         {TWO "lab:\n", "2:5: 'lab' must be a single value, here is nothing\n"},
@@ -202,6 +202,22 @@ static void test_links(void **state)
          "9000}]\nlans: {l: {ends: [v:eth1], mtu: 60}}\n",
          "2:40: mtu: 9000 is more than the NIC of 'v' (image 'vendor') can do: 1500\n"
          "3:33: mtu: '60' is out of range: 68 to 9500 are allowed\n"},
+        {"mtu: 9000\n"
+         "nodes: {r1: {image: frr}, v: {image: vendor}, r2: {image: frr}}\n"
+         "links:\n"
+         "- [r1:eth0, v:eth0]\n"
+         "- [r1:eth1, r2:eth0]\n"
+         "lans: {l: [r2:eth1, v:eth1]}\n",
+         "4:3: the lab's mtu: 9000 is more than the NIC of 'v' (image 'vendor') can do: 1500; give "
+         "an 'mtu' of its own here\n"
+         "6:8: the lab's mtu: 9000 is more than the NIC of 'v' (image 'vendor') can do: 1500; give "
+         "an 'mtu' of its own here\n"},
+        {"mtu: 9000\n"
+         "nodes: {r1: {image: frr}, v: {image: vendor}}\n"
+         "links: [{ends: [r1:eth0, v:eth0], mtu: 1500}]\n"
+         "lans: {l: [r9:eth1]}\n",
+         "4:12: there is no node 'r9': did you mean 'r1'?\n"},
+        {TWO "mtu: 9501\n", "2:6: mtu: '9501' is out of range: 68 to 9500 are allowed\n"},
     };
 
     (void)state;

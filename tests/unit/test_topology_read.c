@@ -34,6 +34,28 @@ static struct topology *parse(const char *text)
     return topology;
 }
 
+static void test_lab_mtu(void **state)
+{
+    struct topology *t = parse("mtu: 1450\n"
+                               "defaults: {image: frr}\n"
+                               "nodes: {r1: , r2: }\n"
+                               "links:\n"
+                               "  - [r1:eth0, r2:eth0]\n"
+                               "  - {ends: [r1:eth1, r2:eth1], name: named}\n"
+                               "  - {ends: [r1:eth2, r2:eth2], mtu: 9000}\n"
+                               "lans:\n"
+                               "  own: {ends: [r1:eth3], mtu: 1280}\n"
+                               "  labs: [r2:eth3]\n");
+
+    (void)state;
+    assert_int_equal(t->links[0].mtu, 1450);
+    assert_int_equal(t->links[1].mtu, 1450);
+    assert_int_equal(t->links[2].mtu, 9000);
+    assert_int_equal(t->lans[0].mtu, 1280);
+    assert_int_equal(t->lans[1].mtu, 1450);
+    topology_free(t);
+}
+
 static void test_everything(void **state)
 {
     struct topology *t =
@@ -379,10 +401,10 @@ static void test_impairment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything),     cmocka_unit_test(test_least),
-        cmocka_unit_test(test_names_of_sixty), cmocka_unit_test(test_without_images),
-        cmocka_unit_test(test_files),          cmocka_unit_test(test_large),
-        cmocka_unit_test(test_impairment),
+        cmocka_unit_test(test_lab_mtu),        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_least),          cmocka_unit_test(test_names_of_sixty),
+        cmocka_unit_test(test_without_images), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_large),          cmocka_unit_test(test_impairment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
