@@ -192,15 +192,15 @@ passed() {
 }
 
 @test "a wire that is killed under a flood is replaced, again and again, and the flood goes on" {
-	local pid before round
+	local pid before node n
 	labctl link set wan delay=1ms rate=200Mbit
 	for n in 1 2; do
 		[ $n = 1 ] && node=a || node=b
 		# Nobody's job: its end is not told on the console.
-		on $node "(ping -f -s 1400 10.0.0.$((3 - n)) >/tmp/flood 2>&1 & echo \$! >/tmp/flood.pid)"
+		on "$node" "(ping -f -s 1400 10.0.0.$((3 - n)) >/tmp/flood 2>&1 & echo \$! >/tmp/flood.pid)"
 	done
 	before=$(link_now plain .reason)
-	for round in 1 2 3; do
+	for _ in 1 2 3; do
 		wait_until 60 passed wan 500
 		pid=$(leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-wire.*/\1/p')
 		kill -9 "$pid"

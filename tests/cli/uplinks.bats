@@ -132,7 +132,7 @@ slirp_pid() {
 	EOT
 	# What stands for the machine: a NIC, and what is at the other end of its cable.
 	unshare -n bash -c "ip link add nic0 type veth peer name outside; ip addr add 192.0.2.1/24 dev outside
-		ip link set outside up; ip link set nic0 up; echo >$T/ready; exec sleep 600" &
+		ip link set outside up; ip link set nic0 up; echo \$\$ >$T/ready; exec sleep 600" &
 	SERVER=$!
 	wait_until 5 test -s "$T/ready"
 	# Whatever starts an engine here starts it there.
@@ -168,7 +168,7 @@ slirp_pid() {
 
 # machine COMMAND…: in the namespace that stands for the machine.
 machine() {
-	timeout -k 5 100 nsenter --net="/proc/$SERVER/ns/net" "$@" </dev/null
+	timeout -k 5 100 nsenter --net="/proc/$(<"$T/ready")/ns/net" "$@" </dev/null
 }
 
 no_outside() {
