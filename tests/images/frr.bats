@@ -92,7 +92,7 @@ setup() {
 @test "eight NICs are eth0 to eth7 in the order of their PCI addresses" {
 	local n
 	for n in 0 1 2 3 4 5 6 7; do
-		vty r1 "show interface eth$n" | grep -E "HWaddr: 52:54:00:00:..:0$n"
+		vty r1 "show interface eth$n" | grep -E "HWaddr: 52:54:00:..:..:0$n"
 	done
 }
 
