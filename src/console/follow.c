@@ -128,6 +128,9 @@ int console_record(struct console *console, const char *path, uint64_t limit, bo
     uint64_t size, begin, start;
     int r;
 
+    /* The last guest may have ended in the middle of a line: this one's first is not its end. */
+    if (!old)
+        lines_reset(&console->lines);
     if (console->recorded && !same_file(console, path)) {
         record_done(&console->record);
         console->recorded = false;

@@ -275,3 +275,27 @@ ms_until() {
 	echo "# stopped: $took ms, the command's own start included" >&3
 	[ "$(on b 'cat /sys/class/net/eth1/carrier')" = 0 ]
 }
+
+# Of b's end of the cable, as its guest sees it.
+carrier_at_b() {
+	node_says b 'cat /sys/class/net/eth1/carrier' "^$1\$"
+}
+
+@test "carrier goes with a peer that powers off or is paused, and returns with it" {
+	labctl node start a
+	wait_until 20 carrier_at_b 1
+	labctl node stop a
+	wait_until 20 carrier_at_b 0
+	[ "$(link_now plain .reason)" = "an end does not run" ]
+	labctl node start a
+	wait_until 20 carrier_at_b 1
+	# By hand, while no engine is connected: QEMU takes one client.
+	kill_engines
+	printf '{"execute":"qmp_capabilities"}{"execute":"stop"}' |
+		timeout 10 socat -t 1 - "UNIX-CONNECT:$T/run/links/a.qmp" >/dev/null
+	wait_until 20 carrier_at_b 0
+	[ "$(status_of links '.nodes[] | select(.name == "a") | .state')" = crashed ]
+	labctl node start a
+	wait_until 20 carrier_at_b 1
+	wait_until 10 test_state plain up
+}

@@ -179,6 +179,42 @@ static void typing(void **state)
     fixture_done(&f);
 }
 
+static void count_match(struct console *console, void *data)
+{
+    (void)console;
+    ++*(unsigned *)data;
+}
+
+/* A guest ended at its prompt, under an engine that is gone: the next one's prompt is a line of its
+ * own though nothing came before it. */
+static void new_guest_new_line(void **state)
+{
+    struct fixture f;
+    struct seen seen;
+    regex_t prompt;
+    unsigned count = 0;
+    int file;
+
+    (void)state;
+    (void)unlink(log_file);
+    file = open(log_file, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    assert_int_equal(regcomp(&prompt, "^r1:~# $", REG_EXTENDED | REG_NOSUB), 0);
+    assert_int_equal(write(file, "r1:~# ", 6), 6);
+    new_engine(&f, &seen);
+    (void)seen_output(&f, &seen);
+    console_close(f.console, "crashed");
+    assert_int_equal(console_record(f.console, log_file, 0, false, NULL), 0);
+    assert_int_equal(console_follow(f.console, open(fifo, O_RDWR), NULL), 0);
+    assert_int_equal(console_expect(f.console, &prompt, count_match, &count), 0);
+    assert_int_equal(write(file, "r1:~# ", 6), 6);
+    assert_non_null(strstr(seen_output(&f, &seen), "r1:~# r1:~# "));
+    assert_int_equal(count, 1);
+    regfree(&prompt);
+    close(file);
+    seen_done(&seen);
+    fixture_done(&f);
+}
+
 static void bounded(void **state)
 {
     static char block[8192];
@@ -305,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(engines_come_and_go),
         cmocka_unit_test(typing),
+        cmocka_unit_test(new_guest_new_line),
         cmocka_unit_test(bounded),
         cmocka_unit_test(times),
         cmocka_unit_test(times_of_a_console),
