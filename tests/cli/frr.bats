@@ -156,6 +156,28 @@ ospf_full() {
 	wait_until 60 ospf_full
 }
 
+# changes ROUTER: how often the states of its OSPF neighbours have changed, and which boot of its kernel this is.
+changes() {
+	on "$1" 'show ip ospf neighbor detail' | grep -Eo '[0-9]+ state changes'
+	on "$1:1" 'cat /proc/sys/kernel/random/boot_id'
+}
+
+@test "apply adds a node and a cable, and the routers' neighbours and uptimes are what they were" {
+	local before pids n
+	wait_until 60 ospf_full
+	before=$(for n in r1 r2 r3; do changes $n; done)
+	[ "$(grep -c 'state changes' <<<"$before")" = 6 ]
+	pids=$(status_of ospf-triangle '.nodes[].pid')
+	# The same files with the configuration, named from another folder.
+	sed "s,configs/,$TOPOLOGIES/configs/,"';s/^links:/  h3: {image: hello}\nlinks:\n  - [r3:eth2, h3:eth0]/' "$TOPOLOGIES/ospf-triangle.yaml" >"$T/ospf-triangle.yaml"
+	labctl topology apply "$T/ospf-triangle.yaml"
+	[ "$(status_of ospf-triangle '[.links[] | select(.state == "up")] | length')" = 6 ]
+	labctl topology apply "$TOPOLOGIES/ospf-triangle.yaml"
+	[ "$(status_of ospf-triangle '.nodes[].pid')" = "$pids" ]
+	[ "$(for n in r1 r2 r3; do changes $n; done)" = "$before" ]
+	ospf_full
+}
+
 @test "write memory survives a restart, and wipe forgets it" {
 	local r2
 	r2=$(status_of ospf-triangle '.nodes[] | select(.name == "r2") | .pid')
