@@ -66,6 +66,8 @@ teardown() {
 	tm_type top
 	wait_until 20 tm_shows 'PID.*(USER|COMMAND)'
 	tm send-keys q
+	# As it ends, top throws away what was typed meanwhile.
+	wait_until 20 tm_shows '^h1:[^ ]*# *$'
 	tm_type 'echo out $((6 * 7))'
 	wait_until 20 tm_shows '^out 42'
 	tm send-keys C-b q
