@@ -362,28 +362,31 @@ slow_recipe() {
 }
 
 @test "builds: two at once wait for each other, a killed one is seen by nobody and swept up" {
-	local store=$T/images/.store pid
+	local store=$T/images/.store pid one two three
 	command -v mksquashfs >/dev/null || skip "what building images needs is not installed"
 	export LABCTL_RECIPES=$T/recipes
 	slow_recipe first
 	labctl image build slow >"$T/one" 2>&1 3>&- &
+	one=$!
 	wait_until 30 compgen -G "$store/.tmp-slow.*"
 	labctl image build slow >"$T/two" 2>&1 3>&- &
+	two=$!
 	wait_until 30 grep -q 'waiting for it' "$T/two"
 	[ ! -e "$T/images/slow" ]
 	touch "$T/gate"
-	wait
+	wait $one $two
 	grep -q 'another build has just made it' "$T/two"
 	labctl image verify slow | grep -qx 'slow: ok'
 	# Killed in the middle of the next one.
 	rm "$T/gate"
 	slow_recipe second
 	setsid "$LABCTL" image build slow </dev/null >"$T/three" 2>&1 3>&- &
+	three=$!
 	wait_until 30 compgen -G "$store/.tmp-slow.*/out/disk.img"
 	pid=$(leftovers "$T" | sed -n 's/^process \([0-9]*\):.*/\1/p')
 	# shellcheck disable=SC2086 # several
 	kill -9 $pid
-	wait
+	wait $three || true
 	ls -d "$store"/.tmp-slow.*
 	grep -qx first "$T/images/slow/disk.img"
 	labctl image verify slow | grep -qx 'slow: ok'
