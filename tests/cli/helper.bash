@@ -8,6 +8,8 @@
 LABCTL_SOURCE=${LABCTL_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 LABCTL=${LABCTL:-$LABCTL_SOURCE/build/dev/bin/labctl}
 TOPOLOGIES=$LABCTL_SOURCE/topologies
+# The terminals of tests speak UTF-8, whatever the caller's does; every Debian has this one.
+export LC_ALL=C.UTF-8
 # shellcheck source=tools/setup/leftovers.sh
 . "$LABCTL_SOURCE/tools/setup/leftovers.sh"
 
