@@ -17,5 +17,6 @@ recipe_root() {
 	add_user tcpdump 103
 	# A configuration of our own (files/) in place of Debian's tree of it.
 	rm -rf "$ROOT/etc/freeradius" "$ROOT/etc/lighttpd" "$ROOT/etc/rsyslog.d" "$ROOT/etc/chrony"
-	mkdir -p "$ROOT/var/lib/misc" "$ROOT/var/lib/chrony" "$ROOT/var/www/html" "$ROOT/srv/tftp"
+	mkdir -p "$ROOT/etc/dnsmasq.d" "$ROOT/var/lib/misc" "$ROOT/var/lib/chrony" "$ROOT/var/www/html" \
+		"$ROOT/srv/tftp"
 }

@@ -162,7 +162,7 @@ engine_pid() {
 	[ -n "$reason" ] && [ "$reason" != null ]
 	if [ "$accel" = tcg ] && [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
 		[[ $reason == *vmx* || $reason == *svm* ]]
-		! grep -Eqw 'vmx|svm' /proc/cpuinfo
+		! grep -Eqw 'vmx|svm' /proc/cpuinfo || false
 	elif [ "$accel" = tcg ]; then
 		[[ $reason == */dev/kvm* ]]
 	else

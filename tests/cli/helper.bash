@@ -189,10 +189,10 @@ hello_file() {
 	echo "$T/$name.yaml"
 }
 
-# kill_engines: end this test's engines without a warning, and wait until they are gone.
+# kill_engines [LAB]: end this test's engines without a warning, and wait until they are gone.
 kill_engines() {
 	local pids pid
-	pids=$(leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-engine .*/\1/p')
+	pids=$(leftovers "$T" | sed -n "s/^process \([0-9]*\): [^ ]*labctl-engine ${1:+--lab $1 }.*/\1/p")
 	# shellcheck disable=SC2086 # several
 	kill -9 $pids
 	for pid in $pids; do wait_until 5 sh -c "! kill -0 $pid"; done

@@ -92,3 +92,11 @@ includes() {
 	# Times that people read, and nothing that is waited for.
 	! grep -E 'sd_event|timerfd|timedwait|clock_nanosleep' <<<"$output" || false
 }
+
+@test "tests have none of the words that make a failure unseen, or wait for the test's own alarm" {
+	# "! command" ends no test unless it stands last; bats' alarm is job 1 of each test, and "wait" alone
+	# waits for it.
+	run grep -nE '^[[:space:]]*(![[:space:]].*|wait|.*kill %.*)$' tests/cli/*.ba* tests/images/*.ba*
+	output=$(grep -vE ' \|\| |sources\.bats:' <<<"$output" || true)
+	[ -z "$output" ] || { echo "$output"; false; }
+}

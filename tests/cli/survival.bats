@@ -260,7 +260,8 @@ never_ready() {
 	sed 's/^lab: .*/lab: lives/' "$T/lab.yaml" >"$T/lives.yaml"
 	labctl topology up "$T/lives.yaml" >/dev/null
 	expect_status 0 labctl doctor --leftovers
-	kill -9 "$(leftovers "$T" | sed -n 's/^process \([0-9]*\): .*labctl-engine --lab survive .*/\1/p')"
+	# Its folder is held until it has really gone.
+	kill_engines survive
 	# A process of the same name, and a lab in another run folder, are somebody else's.
 	(exec -a qemu-system-x86_64 sleep 60) 3>&- & stranger=$!
 	expect_status 1 labctl doctor --leftovers

@@ -81,7 +81,7 @@ slirp_pid() {
 	socat TCP-LISTEN:8000,bind=192.0.2.1,fork,reuseaddr 'SYSTEM:echo outside' &
 	socat TCP-LISTEN:8001,bind=127.0.0.1,fork,reuseaddr 'SYSTEM:echo loopback' &
 	echo \$! >"$T/ready"
-	wait
+	wait \$!
 	EOT
 	unshare -n bash "$T/outside.sh" &
 	SERVER=$!
@@ -172,7 +172,7 @@ machine() {
 }
 
 no_outside() {
-	! machine ip link show outside
+	! machine ip link show outside || false
 }
 
 @test "an uplink that cannot be made says why, and nothing is left" {

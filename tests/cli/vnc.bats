@@ -58,17 +58,18 @@ node() {
 }
 
 @test "vnc: a port for a guest without a screen is refused, and so is one that is taken" {
-	local port
+	local port listener
 	printf 'lab: vnc\nnodes:\n  a: {image: plain, nics: 0, console: {vnc: auto}}\n' >"$T/vnc.yaml"
 	expect_status 2 labctl topology up "$T/vnc.yaml"
 	output_has "image 'plain' has no screen" 'hint: .*display'
-	python3 -c 'import socket, sys, time
-s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True); sys.stdin.read()' \
-		< <(exec sleep 60) >"$T/port" 3>&- &
+	timeout 60 python3 -c 'import signal, socket
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True); signal.pause()' \
+		>"$T/port" 3>&- &
+	listener=$!
 	wait_until 10 test -s "$T/port"
 	port=$(cat "$T/port")
 	printf 'lab: vnc\nnodes:\n  a: {image: screen, nics: 0, console: {vnc: %s}}\n' "$port" >"$T/vnc.yaml"
 	expect_status 1 labctl topology up "$T/vnc.yaml"
 	output_has "vnc port 127\.0\.0\.1:$port: .*give another"
-	kill %1
+	kill $listener
 }

@@ -3,7 +3,6 @@
 # Run as root at every boot, after eth0 is there.
 ip address replace 10.0.0.1/24 dev eth0
 
-mkdir -p /etc/dnsmasq.d
 cat >/etc/dnsmasq.d/lab.conf <<'END'
 domain=lab
 dhcp-range=10.0.0.100,10.0.0.199,1h
