@@ -34,6 +34,8 @@
 #define SAVE_AGAIN_US      1000000
 #define LOOK_TRIES         20 /* who is in the way for longer is another engine */
 #define LOOK_PAUSE_MS      10
+#define DEATHS_MOST        5              /* of a process that is replaced, … */
+#define DEATHS_SPAN_NS     10000000000ull /* … within this time */
 
 static const char *const node_state_names[] = {
     [NODE_STOPPED] = "stopped",   [NODE_QUEUED] = "starting", [NODE_STARTING] = "starting",
@@ -48,6 +50,15 @@ uint64_t now_ns(void)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+bool deaths_too_many(struct deaths *deaths)
+{
+    uint64_t now = now_ns();
+
+    if (now - deaths->since_ns > DEATHS_SPAN_NS)
+        *deaths = (struct deaths){.since_ns = now};
+    return ++deaths->count > DEATHS_MOST;
 }
 
 const char *node_state_name(enum node_state state)

@@ -160,6 +160,12 @@ struct admission {
     uint64_t disk_now, disk_full, disk_free; /* at once; when guests fill their disks; there is */
 };
 
+/* How often a process that is replaced when it dies has died. */
+struct deaths {
+    uint64_t since_ns; /* when counting began, CLOCK_MONOTONIC */
+    unsigned count;
+};
+
 /* An uplink, and for nat the slirp4netns that serves it. */
 struct uplink_run {
     struct lab *lab;
@@ -168,8 +174,7 @@ struct uplink_run {
     int pidfd; /* -1: none */
     bool is_child;
     sd_event_source *source;
-    uint64_t died_ns; /* when counting its deaths began */
-    unsigned deaths;
+    struct deaths deaths;
     char *fault; /* why it does not serve, NULL: it does */
 };
 
@@ -184,18 +189,16 @@ struct lab {
     struct fabric_plan *plan;
     struct fabric *fabric; /* NULL until the lab is up */
     sd_event_source *fabric_source;
-    ino_t netns;             /* the lab's network namespace, as stat() tells it; 0: not known */
-    uint64_t fabric_died_ns; /* when counting its deaths began */
-    unsigned fabric_deaths;
+    ino_t netns; /* the lab's network namespace, as stat() tells it; 0: not known */
+    struct deaths fabric_deaths;
     struct node_run **nodes; /* topology.node_count; each stays where it is while the lab changes */
     struct link_run *links;  /* topology.link_count */
     struct uplink_run **uplinks; /* topology.uplink_count */
     struct wire *wire;           /* NULL: none was needed yet, or it died */
     int wire_pidfd;
     sd_event_source *wire_source, *leave_timer;
-    uint64_t wire_died_ns; /* when counting its deaths began */
     uint32_t last_wire_id;
-    unsigned wire_deaths;
+    struct deaths wire_deaths;
     char *wire_fault; /* why impairments are off, NULL: they are not */
     struct capture_run **captures;
     size_t capture_count, capture_capacity;
@@ -221,6 +224,9 @@ struct lab {
 
 /* ---- lab.c ---- */
 uint64_t now_ns(void);
+/* deaths_too_many() - A process has died once more: whether that is so often that another one in
+ * its place would do no better. */
+bool deaths_too_many(struct deaths *deaths);
 const char *node_state_name(enum node_state state);
 /* lab_new() - Read the topology and make the lab's folders; nothing runs yet.
  * @state:	The lab runs, and this is its state: what the topology said then counts, not what
@@ -441,42 +447,47 @@ void carrier_update(struct lab *lab);
 /* carrier_wanted() - Whether one NIC should have carrier. */
 bool carrier_wanted(const struct lab *lab, size_t node, unsigned nic);
 
-/* ---- links.c: cut, impaired, flapping; the wire process ---- */
+/* ---- links.c: cut, flapping, and what is wanted of each ---- */
 void links_init(struct lab *lab);
 void links_free(struct lab *lab);
-/* links_plan() - Put what is wanted of links into the fabric's plan. */
+/* links_plan() - Put what is wanted of links into the fabric's plan. links_apply() - And bring the
+ * kernel to it. */
 void links_plan(struct lab *lab);
+int links_apply(struct lab *lab, struct error *err);
 /* links_prepare() - Before the network is made: which links are to go through the wire. */
 void links_prepare(struct lab *lab);
 /* links_start() - The network is made: give the wire its links, begin schedules. */
 int links_start(struct lab *lab, struct error *err);
-/* links_hand_over() - Give all impaired links to the wire, which is started if there is none. */
-int links_hand_over(struct lab *lab, struct error *err);
-/* links_stop() - End the wire. */
-void links_stop(struct lab *lab);
 /* links_save() - For the state file. links_restore() - From it. */
 json_t *links_save(const struct lab *lab);
 void links_restore(struct lab *lab, json_t *saved);
-/* links_find_wire() - Find the wire that an earlier engine started. links_adopt() - Then, with the
- * network there: let it carry what it should. */
-void links_find_wire(struct lab *lab);
-void links_adopt(struct lab *lab);
 /* links_flap() - Begin the schedules that have not begun. link_flap_anew() - It has another one. */
 void links_flap(struct lab *lab);
 void link_flap_anew(struct lab *lab, size_t link);
-/* link_drop() - A link is not there any more: take it off the wire, free what it holds. */
-void link_drop(struct lab *lab, struct link_run *link);
 /* link_is_cut() - Whether both ways are dark now, so that nobody has carrier. */
 bool link_is_cut(const struct lab *lab, size_t link);
 /* link_cut() - Cut or heal a cable. @from: only for what that end sends; -1: as a whole */
 int link_cut(struct lab *lab, size_t link, int from, bool down, struct error *err);
-/* link_impair() - What is done to frames from now on; both plain: nothing. */
-int link_impair(struct lab *lab, size_t link, const struct impairment impairment[static 2],
-                struct error *err);
 json_t *impairment_json(const struct impairment *impairment);
 /* link_impairment_text() - What is done to a link's frames, in words. Caller frees. */
 char *link_impairment_text(const struct lab *lab, size_t link);
 json_t *link_impairment_json(const struct lab *lab, size_t link);
+
+/* ---- links_wire.c: impaired links, and the wire process ---- */
+/* links_hand_over() - Give all impaired links to the wire, which is started if there is none. */
+int links_hand_over(struct lab *lab, struct error *err);
+/* links_stop() - End the wire. links_forget_wire() - Let go of it, it goes on. */
+void links_stop(struct lab *lab);
+void links_forget_wire(struct lab *lab);
+/* links_find_wire() - Find the wire that an earlier engine started. links_adopt() - Then, with the
+ * network there: let it carry what it should. */
+void links_find_wire(struct lab *lab);
+void links_adopt(struct lab *lab);
+/* link_impair() - What is done to frames from now on; both plain: nothing. */
+int link_impair(struct lab *lab, size_t link, const struct impairment impairment[static 2],
+                struct error *err);
+/* link_drop() - A link is not there any more: take it off the wire, free what it holds. */
+void link_drop(struct lab *lab, struct link_run *link);
 json_t *link_wire_json(const struct lab *lab, size_t link);
 
 /* ---- uplinks.c ---- */

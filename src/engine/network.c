@@ -27,10 +27,6 @@
 #include "base/log.h"
 #include "engine/lab_priv.h"
 
-#define DEATHS_MOST 5 /* of the fabric, … */
-#define DEATHS_SPAN_NS                                                                             \
-    10000000000ull /* … within this time, and it is given up until it is needed */
-
 #ifndef TUNGETDEVNETNS
 #define TUNGETDEVNETNS _IO('T', 227)
 #endif
@@ -137,7 +133,6 @@ static int on_fabric_gone(sd_event_source *source, int fd, uint32_t revents, voi
 {
     struct lab *lab = data;
     _cleanup_error_ struct error err = ERROR_INIT;
-    uint64_t now = now_ns();
 
     (void)source;
     (void)fd;
@@ -145,11 +140,7 @@ static int on_fabric_gone(sd_event_source *source, int fd, uint32_t revents, voi
     network_forget(lab);
     if (lab->state == LAB_STOPPING)
         return 0;
-    if (now - lab->fabric_died_ns > DEATHS_SPAN_NS) {
-        lab->fabric_died_ns = now;
-        lab->fabric_deaths = 0;
-    }
-    if (++lab->fabric_deaths > DEATHS_MOST)
+    if (deaths_too_many(&lab->fabric_deaths))
         (void)error_set(&err, EIO, "it died again and again");
     else
         (void)network_ensure(lab, &err);

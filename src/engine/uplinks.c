@@ -35,8 +35,6 @@
 #define READY_TIMEOUT_MS 10000
 #define CALL_TIMEOUT_MS  5000
 #define STOP_TIMEOUT_MS  2000
-#define DEATHS_MOST      5
-#define DEATHS_SPAN_NS   10000000000ull
 #define FIRST_ADDRESS    15 /* of libslirp's DHCP server */
 #define LEASES_MOST      16 /* addresses that it has */
 #define HEADER_MOST      32 /* of a tap's frames: struct virtio_net_hdr, linux/virtio_net.h */
@@ -384,7 +382,6 @@ static int on_slirp_gone(sd_event_source *source, int fd, uint32_t revents, void
     struct uplink_run *run = data;
     struct lab *lab = run->lab;
     _cleanup_error_ struct error err = ERROR_INIT;
-    uint64_t now = now_ns();
 
     (void)source;
     (void)fd;
@@ -394,11 +391,7 @@ static int on_slirp_gone(sd_event_source *source, int fd, uint32_t revents, void
     forget(run);
     if (lab->state == LAB_STOPPING || !lab->fabric)
         return 0;
-    if (now - run->died_ns > DEATHS_SPAN_NS) {
-        run->died_ns = now;
-        run->deaths = 0;
-    }
-    if (++run->deaths > DEATHS_MOST) {
+    if (deaths_too_many(&run->deaths)) {
         free(run->fault);
         run->fault = xstrdup("slirp4netns died again and again");
     } else if (start_nat(run, &err) < 0) {
