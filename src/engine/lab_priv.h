@@ -259,9 +259,20 @@ void lab_down(struct lab *lab, struct rpc_call *call, bool wipe, bool force);
 void lab_changed(struct lab *lab);
 /* lab_save() - Write down what there is and what is wanted. */
 void lab_save(struct lab *lab);
+/* lab_event() - Tell subscribers. */
+void lab_event(struct lab *lab, const char *type, const char *node, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* ---- waiters.c ---- */
 struct waiter *waiter_new(struct lab *lab, struct rpc_call *call, enum waiter_goal goal);
+/* waiter_free() - Free a waiter whose call was answered. */
 void waiter_free(struct waiter *waiter);
+/* lab_wait() - From now on it waits (owned by the lab), and its client hears how far it is. */
 void lab_wait(struct lab *lab, struct waiter *waiter);
+/* waiter_reached() - Whether a waiter's goal is reached.
+ * Return: 1 reached, 0 not yet, -errno out of reach, with @err filled */
+int waiter_reached(const struct lab *lab, struct waiter *waiter, struct error *err);
+
 /* ---- schedule.c ---- */
 /* lab_schedule() - Start queued nodes as far as the host and `after` allow. */
 void lab_schedule(struct lab *lab);
@@ -285,18 +296,6 @@ void limits_apply(struct node_run *node);
 void limits_open(struct lab *lab);
 void limits_close(struct lab *lab);
 json_t *limits_json(const struct node_run *node);
-
-/* ---- outcomes.c ---- */
-/* waiter_outcome() - Keep what became of one node, which is then waited for no longer.
- * @err:	Why it failed; no error: it got there */
-void waiter_outcome(struct waiter *waiter, const struct node_run *node, const struct error *err);
-/* waiter_time_over() - Those that are still on their way have failed. */
-void waiter_time_over(const struct lab *lab, struct waiter *waiter);
-
-/* ---- lab.c, again ---- */
-/* lab_event() - Tell subscribers. */
-void lab_event(struct lab *lab, const char *type, const char *node, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
 
 /* ---- network.c: the fabric process, started, watched, replaced ---- */
 /* network_start() - Start the fabric process and make the network. */
