@@ -15,7 +15,6 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
-#include "base/text.h"
 #include "engine/apply_priv.h"
 #include "topology/impairment.h"
 

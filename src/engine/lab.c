@@ -26,8 +26,6 @@
 #include "base/log.h"
 #include "base/paths.h"
 #include "base/socket.h"
-#include "base/text.h"
-#include "base/units.h"
 #include "engine/lab_priv.h"
 
 #define SAVE_AGAIN_US  1000000

@@ -326,10 +326,6 @@ void node_set_state(struct node_run *node, enum node_state state, const char *fo
     __attribute__((format(printf, 3, 4)));
 /* node_queue() - STOPPED or CRASHED → QUEUED. */
 void node_queue(struct node_run *node, bool paused);
-/* node_stop() - Towards STOPPED: gracefully, then harder; @force at once. */
-void node_stop(struct node_run *node, bool force);
-/* node_abandon() - Starting failed half way: kill and forget what there is of it. */
-void node_abandon(struct node_run *node);
 /* node_go() - Let a paused node run. */
 void node_go(struct node_run *node);
 /* node_watch() - Take over a QEMU (just spawned or found again): exit, QMP, consoles. */
@@ -338,11 +334,27 @@ int node_watch(struct node_run *node, int pidfd, int qmp_fd, struct error *err);
 void node_configured(struct node_run *node, const char *why);
 /* node_resume() - An adopted node goes on in the state that it was in, @node.reason included. */
 void node_resume(struct node_run *node, enum node_state state);
-/* node_lost() - Its QEMU has ended, and nobody saw how. */
-void node_lost(struct node_run *node, const char *how);
-
 /* node_became_ready() - What was awaited has been seen. @why: how it is known, or NULL */
 void node_became_ready(struct node_run *node, const char *why);
+/* node_set_timer() - Arm a one-shot timer, in place of the one that runs.
+ * @source:	Where the timer is kept
+ * @ns:		From now */
+void node_set_timer(struct node_run *node, sd_event_source **source, uint64_t ns,
+                    sd_event_time_handler_t fn);
+
+/* ---- node_end.c: told to stop, or ended by itself ---- */
+/* node_stop() - Towards STOPPED: gracefully, then harder; @force at once. node_stop_harder() - Take
+ * the next step, STOPPING: ask the guest, QMP quit, SIGKILL. */
+void node_stop(struct node_run *node, bool force);
+void node_stop_harder(struct node_run *node);
+/* node_await_end() - Notice when its QEMU ends. */
+int node_await_end(struct node_run *node, struct error *err);
+/* node_abandon() - Starting failed half way: kill and forget what there is of it. */
+void node_abandon(struct node_run *node);
+/* node_forget_process() - Forget all that belonged to a QEMU that is gone or being let go. */
+void node_forget_process(struct node_run *node);
+/* node_lost() - Its QEMU has ended, and nobody saw how. */
+void node_lost(struct node_run *node, const char *how);
 
 /* ---- readiness.c ---- */
 int readiness_init(struct node_run *node, struct error *err);

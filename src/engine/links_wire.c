@@ -12,7 +12,6 @@
  * the dead one held in its queues is lost. If it dies again and again, links become plain cables,
  * and the status says why. */
 
-#include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
