@@ -8,14 +8,23 @@
 # under test are the dev build: a report of AddressSanitizer, LeakSanitizer or UBSan fails the test.
 # Every result is a line "ok NAME", "FAILED NAME" or "skipped NAME: reason"; a runner that dies early
 # leaves tests without a result, and each of those counts as failed.
+#
+# Two jobs run at a time (tools/setup/jobs.sh): a file of end-to-end tests each, the unit tests, a fuzz
+# target, the images. What a file needs for that stands in its tags: with "hello" it wants no other image
+# than that boot sector, so it can run while the others are built; with "alone" it measures time and runs
+# by itself in the end.
 set -euo pipefail
 TOP=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 # shellcheck source=tools/setup/lib.sh
 . "$TOP/tools/setup/lib.sh"
+# shellcheck source=tools/setup/jobs.sh
+. "$TOP/tools/setup/jobs.sh"
 
-IMAGES_NEEDED=(frr host hello switch bird openbgpd firewall services)
+IMAGES_NEEDED=(frr host switch bird openbgpd firewall services)
 # What only tests/cli/devices.bats uses: NAME or NAME:ARCH, from images/ or tests/images/recipes/.
 IMAGES_OF_DEVICES=(debian drivers frr:arm64 frr:ppc64el)
+# Those that keep both cores longest.
+TAKE_LONG=(cli/topologies.bats cli/devices.bats cli/ring.bats cli/protocols.bats cli/recipes.bats)
 PASSED=0 FAILED=0 SKIPPED=0
 FAILURES=()
 QUICK='' FILTER=. FUZZ_SECONDS=5 FUZZ_EXPLORES='' LIST=
@@ -34,18 +43,25 @@ usage() {
 # result ok|failed|skipped NAME [REASON]
 result() {
 	case $1 in
-	ok)
-		PASSED=$((PASSED + 1))
-		say "ok $2"
-		;;
-	skipped)
-		SKIPPED=$((SKIPPED + 1))
-		say "skipped $2: ${3:-no reason given}"
-		;;
+	ok) say "ok $2" ;;
+	skipped) say "skipped $2: ${3:-no reason given}" ;;
+	*) say "FAILED $2${3:+: $3}" ;;
+	esac
+	if [ -n "$JOB_RESULTS" ]; then
+		printf '%s\t%s\n' "$1" "$2" >>"$JOB_RESULTS"
+	else
+		count "$1" "$2"
+	fi
+}
+
+# count VERDICT NAME
+count() {
+	case $1 in
+	ok) PASSED=$((PASSED + 1)) ;;
+	skipped) SKIPPED=$((SKIPPED + 1)) ;;
 	*)
 		FAILED=$((FAILED + 1))
 		FAILURES+=("$2")
-		say "FAILED $2${3:+: $3}"
 		;;
 	esac
 }
@@ -89,6 +105,11 @@ list_bats() {
 		}' "$1"
 }
 
+# tagged FILE TAG
+tagged() {
+	grep -Eq "^# bats file_tags=(.*,)?$2(,|\$)" "$1"
+}
+
 bats_files() {
 	local file
 	for file in "$TOP"/tests/images/*.bats "$TOP"/tests/cli/*.bats; do
@@ -117,19 +138,19 @@ matching() {
 
 # check NAME COMMAND…: one result by a command's status; 77 means that it had to be skipped.
 check() {
-	local name=$1 status=0
+	local name=$1 status=0 out
 	shift
-	wanted "$name" || return 0
+	out=$WORK/$name.out
 	# In a shell of its own, so that the first failing command of a check ends it.
 	set +e
-	(set -e; "$@") >"$WORK/check.out" 2>&1
+	(set -e; "$@") >"$out" 2>&1
 	status=$?
 	set -e
 	case $status in
 	0) result ok "$name" ;;
-	77) result skipped "$name" "$(tail -n 1 "$WORK/check.out")" ;;
+	77) result skipped "$name" "$(tail -n 1 "$out")" ;;
 	*)
-		sed 's/^/    | /' "$WORK/check.out"
+		sed 's/^/    | /' "$out"
 		result failed "$name"
 		;;
 	esac
@@ -165,7 +186,8 @@ check_shellcheck() {
 		fi
 	done < <(sources '*')
 	cd "$TOP"
-	shellcheck -x -S warning "${programs[@]}"
+	# It takes one core and half a second a file.
+	printf '%s\0' "${programs[@]}" | xargs -0 -n 12 -P 2 shellcheck -x -S warning
 	# What is sourced uses and sets variables of others.
 	shellcheck -x -S warning -e SC2034,SC2154 "${fragments[@]}"
 	# busybox's shell is a dash that can replace in strings.
@@ -192,33 +214,32 @@ check_clang_format() {
 
 # ---- unit tests --------------------------------------------------------------------------------
 
+# run_unit NAME…
 run_unit() {
-	local name line status=0 names=() regex
-	local -A seen=()
-	mapfile -t names < <(list_unit | matching)
-	[ ${#names[@]} -gt 0 ] || return 0
+	local regex status=0
 	say "unit tests"
-	regex=$(printf '|%s' "${names[@]#unit/}")
+	regex=$(printf '|%s' "${@#unit/}")
+	ctest --test-dir "$TOP/build/dev" -R "^(${regex#|})\$" -j 2 --output-on-failure 2>&1 | unit_results || status=$?
+	unit_skips
+	return $status
+}
+
+# The results in what ctest says.
+unit_results() {
+	local line name
+	trap '' INT
 	while IFS= read -r line; do
 		if [[ $line =~ ^\ *[0-9]+/[0-9]+\ Test\ +\#[0-9]+:\ ([^\ ]+)\ \.*(.*)$ ]]; then
 			name=unit/${BASH_REMATCH[1]} line=${BASH_REMATCH[2]}
-			seen[$name]=1
 			case $line in
 			*Passed*) result ok "$name" ;;
 			*Skipped*) result skipped "$name" "see build/dev/Testing/Temporary/LastTest.log" ;;
 			*) result failed "$name" "$(sed 's/^[ *]*//; s/  .*//' <<<"$line")" ;;
 			esac
-		elif [[ $line == status=* ]]; then
-			status=${line#status=}
 		elif [[ -n $line && ! $line =~ ^(Internal|Test\ project|\ *Start|Total|The\ following|Errors|[0-9]+%|.*[0-9]+\ -\ ) ]]; then
 			printf '    | %s\n' "$line"
 		fi
-	done < <(ctest --test-dir "$TOP/build/dev" -R "^(${regex#|})\$" -j 2 --output-on-failure 2>&1 </dev/null ||
-		echo "status=$?")
-	for name in "${names[@]}"; do
-		[ -n "${seen[$name]:-}" ] || result failed "$name" "it was not run (ctest ended with status $status)"
 	done
-	unit_skips
 }
 
 # A cmocka program can skip some of its tests and pass: those are counted by their "SKIP: why" lines.
@@ -234,80 +255,67 @@ unit_skips() {
 
 # ---- end-to-end tests --------------------------------------------------------------------------
 
-# run_bats FILE: its tests that are wanted.
+# run_bats FILE NAME…: these tests of it.
 run_bats() {
-	local file=$1 short name line regex status=0 names=() planned
-	local -A seen=()
-	short=${file#"$TOP"/tests/}
+	local file=$1 short=${1#"$TOP"/tests/} regex
+	shift
 	short=${short%.bats}
-	mapfile -t names < <(list_bats "$file" | matching)
-	[ ${#names[@]} -gt 0 ] || return 0
 	say "$short"
 	# shellcheck disable=SC2016 # these are the characters to escape
-	regex=$(printf '%s\n' "${names[@]#"$short: "}" | sed 's/[][\.*^$+?(){}|/]/\\&/g' | paste -sd '|')
+	regex=$(printf '%s\n' "${@#"$short: "}" | sed 's/[][\.*^$+?(){}|/]/\\&/g' | paste -sd '|')
+	"${LAB_AS[@]}" env "${TEST_ENV[@]}" bats --tap --filter "^(${regex})\$" "$file" 2>&1 | bats_results "$short"
+}
+
+# bats_results SHORT: the results in what bats says.
+bats_results() {
+	local short=$1 line name reason verdict
+	trap '' INT
 	while IFS= read -r line; do
 		case $line in
 		"ok "* | "not ok "*)
 			name=${line#not }
 			name=${name#ok * }
-			local reason='' verdict=ok
+			reason='' verdict=ok
 			[ "${line%% *}" = ok ] || verdict=failed
 			if [[ $name =~ ^(.*)\ \#\ skip\ ?(.*)$ ]]; then
 				name=${BASH_REMATCH[1]} reason=${BASH_REMATCH[2]} verdict=skipped
 			elif [[ $name =~ ^(.*)\ \#\ (timeout.*)$ ]]; then
 				name=${BASH_REMATCH[1]} reason=${BASH_REMATCH[2]}
 			fi
-			seen["$short: $name"]=1
 			result "$verdict" "$short: $name" "$reason"
 			;;
-		"status="*) status=${line#status=} ;;
-		[0-9]*..*) planned=${line#*..} ;;
-		"# bats warning"*) ;;
+		[0-9]*..* | "# bats warning"*) ;;
 		"#"*) printf '    | %s\n' "${line#\# }" ;;
 		*) [ -z "$line" ] || printf '    | %s\n' "$line" ;;
 		esac
-	done < <("${LAB_AS[@]}" env "${TEST_ENV[@]}" bats --tap --filter "^(${regex})\$" "$file" 2>&1 </dev/null ||
-		echo "status=$?")
-	for name in "${names[@]}"; do
-		[ -n "${seen[$name]:-}" ] ||
-			result failed "$name" "it has no result (bats ended with status $status, planned ${planned:-none})"
 	done
 }
 
 # ---- fuzz targets ------------------------------------------------------------------------------
 
+# run_fuzz NAME
 run_fuzz() {
-	local name target corpus seed status names=()
-	mapfile -t names < <(list_fuzz | matching)
-	[ ${#names[@]} -gt 0 ] || return 0
+	local target=${1#fuzz/} corpus seed=1 status=0 out=$WORK/$1.out
+	if [ ! -x "$TOP/build/fuzz/bin/$target" ]; then
+		result failed "$1" "it was not built"
+		return
+	fi
 	# The short run of every day looks at what is known, in the same order each time; whoever asks for
 	# a time of his own explores, from a seed of its own each time.
-	seed=1
 	[ -z "$FUZZ_EXPLORES" ] || seed=0
-	say "fuzz targets, $FUZZ_SECONDS s each"
-	for name in "${names[@]}"; do
-		target=${name#fuzz/}
-		if [ ! -x "$TOP/build/fuzz/bin/$target" ]; then
-			result failed "$name" "it was not built"
-			continue
-		fi
-		mkdir -p "$WORK/corpus-$target"
-		corpus=$TOP/tests/fuzz/corpus/${target#fuzz_}
-		[ -d "$corpus" ] || corpus=
-		status=0
-		(cd "$WORK" && timeout $((FUZZ_SECONDS + 120)) "$TOP/build/fuzz/bin/$target" \
-			-max_total_time="$FUZZ_SECONDS" -seed="$seed" -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
-			-artifact_prefix="$TOP/build/$target-" "$WORK/corpus-$target" ${corpus:+"$corpus"}) \
-			>"$WORK/fuzz.out" 2>&1 </dev/null || status=$?
-		rm -rf "$WORK/corpus-$target"
-		if [ $status -eq 0 ]; then
-			result ok "$name"
-		else
-			tail -n 40 "$WORK/fuzz.out" | sed 's/^/    | /'
-			result failed "$name" "status $status$(ls "$TOP/build/$target-"* >/dev/null 2>&1 &&
-				echo "; the input that did it is in build/$target-*")"
-		fi
-	done
+	mkdir -p "$WORK/fuzz/$target"
+	corpus=$TOP/tests/fuzz/corpus/${target#fuzz_}
+	[ -d "$corpus" ] || corpus=
+	(cd "$WORK/fuzz" && timeout --foreground $((FUZZ_SECONDS + 120)) "$TOP/build/fuzz/bin/$target" \
+		-max_total_time="$FUZZ_SECONDS" -seed="$seed" -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+		-artifact_prefix="$TOP/build/$target-" "$target" ${corpus:+"$corpus"}) >"$out" 2>&1 || status=$?
+	if [ $status -eq 0 ]; then
+		result ok "$1"
+	else
+		tail -n 40 "$out" | sed 's/^/    | /'
+		result failed "$1" "status $status$(ls "$TOP/build/$target-"* >/dev/null 2>&1 &&
+			echo "; the input that did it is in build/$target-*")"
+	fi
 }
 
 # ---- all of it ---------------------------------------------------------------------------------
@@ -336,24 +344,44 @@ parse_arguments() {
 	[ $status -lt 2 ] || exit 2
 }
 
+build_needed_images() {
+	if build_images "$TOP/build/dev/bin/labctl" "${IMAGES_NEEDED[@]}"; then
+		! wanted check/images || result ok check/images
+	else
+		result failed check/images
+	fi
+}
+
 # Build the images of one file of tests. A mirror that has no packages for some architecture today costs
 # those tests, which skip and say so, and not the whole run.
 build_more_images() {
-	local labctl=$1 item name recipes
-	shift
-	for item; do
+	local item name recipes
+	for item in "${IMAGES_OF_DEVICES[@]}"; do
 		name=${item%:*}
 		recipes=$TOP/images
 		[ -d "$recipes/$name" ] || recipes=$TOP/tests/images/recipes
-		LABCTL_RECIPES=$recipes build_images "$labctl" "$item" ||
+		LABCTL_RECIPES=$recipes build_images "$TOP/build/dev/bin/labctl" "$item" ||
 			result skipped "check/images ($item)" "it could not be built, see above"
 	done
+}
+
+build_fuzz() {
+	# Others write to the log meanwhile.
+	SETUP_LOG=$TOP/build/test-fuzz.log
+	: >"$SETUP_LOG"
+	if build fuzz; then
+		! wanted check/build-clang || result ok check/build-clang
+	else
+		result failed check/build-clang
+	fi
 }
 
 # The last lines, whatever happened before.
 summary() {
 	local status=$?
 	trap - EXIT
+	trap '' INT TERM HUP
+	jobs_stop
 	[ -z "${WORK:-}" ] || "${LAB_AS[@]}" rm -rf "$WORK"
 	if [ -n "${STARTED:-}" ]; then
 		if [ -z "${COMPLETE:-}" ]; then
@@ -382,6 +410,8 @@ main() {
 	setup_log test
 	LAB_AS=() TEST_ENV=() STARTED=1
 	WORK=$(mktemp -d /tmp/labctl-test.XXXXXX)
+	JOBS_DIR=$WORK/jobs
+	mkdir "$JOBS_DIR" "$WORK/fuzz" "$WORK/check"
 	trap summary EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
@@ -390,53 +420,75 @@ main() {
 	ensure_tun
 	choose_identity
 
-	local bats=() file unit fuzz
+	TEST_ENV=("LABCTL=$TOP/build/dev/bin/labctl" "LABCTL_SOURCE=$TOP" BATS_TEST_TIMEOUT=300
+		"PATH=$PATH" "HOME=$HOME" "LABCTL_TEST_USER=$(id -un)")
+	queue_checks
+	queue_tests
+	jobs_run
+	COMPLETE=1
+}
+
+# one NAME COMMAND…: queue a job for one verdict, if that is asked for.
+one() {
+	! wanted "$1" || job light '' "$1" check "$@" <<<"$1"
+}
+
+queue_checks() {
+	one check/shellcheck check_shellcheck
+	one check/clang-format check_clang_format
+}
+
+# Queue what needs a build. The images come first, and what can be done meanwhile; then whatever takes long, so
+# that nothing is left for the end that keeps one core only.
+queue_tests() {
+	local file names=() bats=() fuzz=()
+	mapfile -t names < <(list_unit | matching)
+	mapfile -t fuzz < <(list_fuzz | matching)
 	while IFS= read -r file; do
 		[ -z "$(list_bats "$file" | matching)" ] || bats+=("$file")
 	done < <(bats_files)
-	unit=$(list_unit | matching)
-	fuzz=$(list_fuzz | matching)
-
-	check check/shellcheck check_shellcheck
-	check check/clang-format check_clang_format
-
-	local built=1
-	if [ -n "$unit" ] || [ ${#bats[@]} -gt 0 ] || wanted check/build-dev || wanted check/images; then
+	if [ ${#names[@]} -gt 0 ] || [ ${#bats[@]} -gt 0 ] || wanted check/build-dev || wanted check/images; then
 		if build dev; then
 			! wanted check/build-dev || result ok check/build-dev
+			queue_images "${bats[@]}"
 		else
-			built=
 			result failed check/build-dev "without it neither unit nor end-to-end tests can run"
-			bats=()
+			names=() bats=()
 		fi
 	fi
-	[ -z "$built" ] || run_unit
-
-	if [ -n "$built" ] && { [ ${#bats[@]} -gt 0 ] || wanted check/images; }; then
-		if build_images "$TOP/build/dev/bin/labctl" "${IMAGES_NEEDED[@]}"; then
-			! wanted check/images || result ok check/images
-		else
-			result failed check/images
-		fi
-		case " ${bats[*]} " in
-		*/cli/devices.bats\ *) build_more_images "$TOP/build/dev/bin/labctl" "${IMAGES_OF_DEVICES[@]}" ;;
-		esac
+	if [ ${#fuzz[@]} -gt 0 ] || { [ -z "$QUICK" ] && wanted check/build-clang; }; then
+		job light '' fuzz-build build_fuzz < <(echo check/build-clang | matching)
 	fi
-	TEST_ENV=("LABCTL=$TOP/build/dev/bin/labctl" "LABCTL_SOURCE=$TOP" BATS_TEST_TIMEOUT=300
-		"PATH=$PATH" "HOME=$HOME" "LABCTL_TEST_USER=$(id -un)")
-	for file in "${bats[@]}"; do
-		run_bats "$file"
+	[ ${#names[@]} -eq 0 ] || job light '' unit run_unit "${names[@]}" < <(printf '%s\n' "${names[@]}")
+	for file in "${TAKE_LONG[@]/#/$TOP/tests/}"; do
+		case " ${bats[*]} " in *" $file "*) queue_bats "$file" ;; esac
 	done
+	for file in "${bats[@]}"; do
+		case " ${TAKE_LONG[*]/#/$TOP/tests/} " in *" $file "*) ;; *) queue_bats "$file" ;; esac
+	done
+	for file in "${fuzz[@]}"; do
+		job light fuzz-build "$file" run_fuzz "$file" <<<"$file"
+	done
+}
 
-	if [ -n "$fuzz" ] || { [ -z "$QUICK" ] && wanted check/build-clang; }; then
-		if build fuzz; then
-			! wanted check/build-clang || result ok check/build-clang
-		else
-			result failed check/build-clang
-		fi
-		run_fuzz
-	fi
-	COMPLETE=1
+# queue_images FILE…: what these files of tests need. Most of them, and the boot sector, are there at once.
+queue_images() {
+	[ $# -gt 0 ] || wanted check/images || return 0
+	build_images "$TOP/build/dev/bin/labctl" hello || result failed "check/images (hello)"
+	job heavy '' images build_needed_images < <(echo check/images | matching)
+	case " $* " in
+	*/cli/devices.bats\ *) job heavy '' more-images build_more_images </dev/null ;;
+	esac
+}
+
+# queue_bats FILE
+queue_bats() {
+	local kind=heavy needs=images short=${1#"$TOP"/tests/} names
+	tagged "$1" hello && kind=light needs=''
+	tagged "$1" alone && kind=alone
+	[ "$1" != "$TOP/tests/cli/devices.bats" ] || needs=more-images
+	mapfile -t names < <(list_bats "$1" | matching)
+	job "$kind" "$needs" "${short%.bats}" run_bats "$1" "${names[@]}" < <(printf '%s\n' "${names[@]}")
 }
 
 main "$@"

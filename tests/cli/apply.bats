@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# bats file_tags=hello
 #
 # Changing a lab that runs. Boot sectors do for most of it: what matters is who is touched and who not.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=slow
+# bats file_tags=slow,hello
 #
 # Days on which the machine, or a client, does what it should not.
 

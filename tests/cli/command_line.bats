@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=quick
+# bats file_tags=quick,hello
 #
 # The command line: what is understood, what is answered to slips, what a document looks like. No lab is
 # started, and none of this makes or changes a file.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=quick
+# bats file_tags=quick,hello
 #
 # Consoles as a person at a terminal meets them; tmux is the terminal.
 

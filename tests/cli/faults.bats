@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=slow
+# bats file_tags=slow,hello
 #
 # Guests and QEMUs that fail while a lab runs.
 

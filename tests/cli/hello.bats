@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=quick
+# bats file_tags=quick,hello
 #
 # The life of labs and nodes, with boot sectors: what can be shown without an operating system.
 

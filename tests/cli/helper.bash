@@ -39,6 +39,7 @@ lab_setup() {
 lab_teardown() {
 	local lab end left bad=0
 	[ -n "${T:-}" ] && [ -d "$T" ] || return 0
+	end_helpers
 	for lab in "$T"/run*/*/; do
 		[ -d "$lab" ] || continue
 		LABCTL_RUN=$(dirname "$lab") timeout -k 5 60 "$LABCTL" topology down "$(basename "$lab")" --wipe \
@@ -64,6 +65,22 @@ lab_teardown() {
 	fi
 	rm -rf "$T"
 	return $bad
+}
+
+# End what a test that failed half-way has left running in the background (readers, servers): bats waits for
+# all who hold its pipe. What was started since lab_setup has $T in its environment.
+end_helpers() {
+	local pid session
+	session=$(ps -o sid= -p $$)
+	for pid in $(printf '%s/\n' "$T" | env -i grep -slzaFf - /proc/[0-9]*/environ | cut -d / -f 3); do
+		# Engines, and what they started, have sessions of their own.
+		[ "$(ps -o sid= -p "$pid")" = "$session" ] || continue
+		# bats itself and its alarm have it, too, where setup_file called lab_setup.
+		case $(tr '\0' ' ' <"/proc/$pid/cmdline") in
+		*bats-exec-* | "sleep ${BATS_TEST_TIMEOUT:-none} ") ;;
+		*) kill -9 "$pid" || true ;;
+		esac
+	done 2>/dev/null
 }
 
 # Show what AddressSanitizer, LeakSanitizer and UBSan reported, and fail if they did.
@@ -93,7 +110,7 @@ built_topologies() {
 
 # labctl, never forever, never with the test's input.
 labctl() {
-	timeout -k 5 "${LABCTL_TIMEOUT:-200}" "$LABCTL" "$@" </dev/null
+	timeout --foreground -k 5 "${LABCTL_TIMEOUT:-200}" "$LABCTL" "$@" </dev/null
 }
 
 # expect_status STATUS COMMAND…: run it; its output is in $output.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=quick
+# bats file_tags=quick,hello
 #
 # image import and image add: what comes in, as what, and what is refused. The appliances of
 # ../shared/corpora (or $LABCTL_CORPORA) are real ones; nothing in labctl knows any of them.

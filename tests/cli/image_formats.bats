@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=slow
+# bats file_tags=slow,hello
 #
 # What other tools' descriptions may say, form by form, with files made for it: GNS3's appliances, EVE-NG's templates,
 # CML's definitions. Each is imported, and what came of it is looked at.

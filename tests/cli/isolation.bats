@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=slow
+# bats file_tags=slow,hello
 #
 # A QEMU that its guest has taken over, and a stranger on the same machine.
 

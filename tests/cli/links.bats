@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# bats file_tags=alone
 #
 # shellcheck disable=SC2016 # what the guests' shells are to expand
 #

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=slow
+# bats file_tags=slow,alone
 #
 # What Linux's own netem, inside a guest, makes of the same delay, jitter, loss, duplication and
 # corruption, next to what our wire makes of it. What must hold however slow the machine is, is

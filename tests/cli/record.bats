@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=slow
+# bats file_tags=slow,hello
 #
 # The record of a console: whole whatever happens to the engine, bounded, and with times.
 

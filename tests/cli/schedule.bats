@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=quick
+# bats file_tags=quick,hello
 #
 # As many guests boot as the host can carry, the rest wait where it can be seen; and what a lab needs is known
 # before it starts.

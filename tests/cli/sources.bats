@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=quick
+# bats file_tags=quick,hello
 #
 # What docs/architecture.md says of the source tree, held against it.
 

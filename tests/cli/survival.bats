@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=slow
+# bats file_tags=slow,hello
 #
 # Processes of a lab die at bad moments. Boot sectors do: what matters is what becomes of the rest.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=quick
+# bats file_tags=quick,hello
 #
 # Screens of graphical guests: a viewer sees what the BIOS and the boot sector leave there.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# bats file_tags=hello
 #
 # The boot-sector guest, under TCG and, where /dev/kvm opens, under KVM.
 
