@@ -20,3 +20,6 @@ int qemu_machine_property_check(const char *property, struct error *err);
 int seed_step_check(const char *step, struct error *err);
 /* fw_cfg_name_ok() - "opt/…" */
 bool fw_cfg_name_ok(const char *name);
+/* qemu_value_size() - How long the first KEY=VALUE of a list with commas is; two commas are one of
+ * the value's own. */
+size_t qemu_value_size(const char *text);

@@ -181,24 +181,6 @@ const char *gns3_nic_model(struct gns3 *gns3, const char *word)
 }
 
 /**
- * has_port() - Whether an adapter is in the list already
- * @ports:	Entries of nics.ports
- * @number:	Adapter
- *
- * Return: true if so
- */
-static bool has_port(const json_t *ports, json_int_t number)
-{
-    const json_t *port;
-    size_t i;
-
-    json_array_foreach (ports, i, port)
-        if (json_integer_value(json_object_get(port, "nic")) == number)
-            return true;
-    return false;
-}
-
-/**
  * take_custom_ports() - What single adapters have of their own
  * @gns3:	What is being made
  * @list:	custom_adapters, or NULL
@@ -211,6 +193,7 @@ static bool has_port(const json_t *ports, json_int_t number)
 static int take_custom_ports(struct gns3 *gns3, const json_t *list, json_t *nics, json_int_t count,
                              struct error *err)
 {
+    bool seen[APPLIANCE_NICS_MAX] = {false};
     json_t *ports = json_array();
     const json_t *item;
     size_t i;
@@ -235,8 +218,11 @@ static int take_custom_ports(struct gns3 *gns3, const json_t *list, json_t *nics
         }
         if (gns3_string(item, "mac_address"))
             gns3_note(gns3, "custom_adapters: MAC addresses are made by labctl");
-        /* Of two for one adapter the first counts. */
-        if ((!name && !model) || has_port(ports, number))
+        /* Of two for one adapter the first counts, even if it says nothing. */
+        if (seen[number] || (!name && !model))
+            model = NULL, name = NULL;
+        seen[number] = true;
+        if (!name && !model)
             continue;
         model = model ? gns3_nic_model(gns3, model) : NULL;
         port = json_pack("{s:I, s:s*, s:s*}", "nic", number, "name", name, "model", model);

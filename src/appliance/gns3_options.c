@@ -73,23 +73,70 @@ static int split(const char *text, struct words *words, struct error *err)
  * @text:	KEY=VALUE,…
  * @key:	Key; "" stands for a first item without one
  *
- * Return: new value, or NULL
+ * Return: new value, in which a comma is one, or NULL
  */
 static char *key_value(const char *text, const char *key)
 {
     size_t size = strlen(key);
     bool first = true;
 
-    for (const char *at = text; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-        size_t item = strcspn(at, ","), name = strcspn(at, "=,");
+    for (const char *at = text, *next; at; at = next) {
+        size_t item = qemu_value_size(at), name = strcspn(at, "=,");
+        _cleanup_free_ char *value = NULL;
 
+        next = at[item] ? at + item + 1 : NULL;
         if (size && name == size && at[name] == '=' && memcmp(at, key, size) == 0)
-            return xstrndup(at + name + 1, item - name - 1);
+            value = xstrndup(at + name + 1, item - name - 1);
         if (!size && first && name == item)
-            return xstrndup(at, item);
+            value = xstrndup(at, item);
+        if (value)
+            return text_replace(value, ",,", ",");
         first = false;
     }
     return NULL;
+}
+
+/**
+ * check_known() - Check that a list has no keys but those that are known
+ * @text:	KEY=VALUE,…
+ * @keys:	NULL-terminated
+ *
+ * Return: true if so
+ */
+static bool check_known(const char *text, const char *const *keys)
+{
+    for (const char *at = text, *next; at; at = next) {
+        size_t item = qemu_value_size(at), name = strcspn(at, "=,");
+        bool known = at == text && name == item;
+
+        for (size_t i = 0; keys[i]; i++)
+            known |= strlen(keys[i]) == name && memcmp(at, keys[i], name) == 0;
+        if (!known)
+            return false;
+        next = at[item] ? at + item + 1 : NULL;
+    }
+    return true;
+}
+
+/**
+ * check_substitutes() - Check that no text is kept in which GNS3 would put what a node has not
+ * @value:	Text
+ * @err:	Error to fill
+ *
+ * Return: 0 or -EINVAL
+ */
+static int check_substitutes(const char *value, struct error *err)
+{
+    static const char *const words[] = {"%console-port%", "%guest-cid%"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        _cleanup_free_ char *doubled = xasprintf("%%%s%%", words[i]);
+
+        if (strstr(value, doubled))
+            return error_input(err, "options: a node has nothing that %s could stand for",
+                               words[i]);
+    }
+    return 0;
 }
 
 /**
@@ -100,7 +147,9 @@ static char *key_value(const char *text, const char *key)
  */
 static char *shown(const char *word)
 {
-    return word ? text_escape(word, strnlen(word, 80)) : xstrdup("");
+    _cleanup_free_ char *plain = word ? text_replace(word, "%%", "%") : xstrdup("");
+
+    return text_escape(plain, strnlen(plain, 80));
 }
 
 /**
@@ -115,8 +164,18 @@ static int take_smp(struct gns3 *gns3, const char *value, struct error *err)
 {
     static const char *const factors[] = {"sockets", "dies", "clusters", "cores", "threads"};
     _cleanup_free_ char *first = key_value(value, ""), *named = key_value(value, "cpus");
+    _cleanup_free_ char *most = key_value(value, "maxcpus");
     int64_t count = 1, factor;
+    bool factors_given = false;
 
+    /* Where nothing else is said, QEMU starts as many as there may be. */
+    for (size_t i = 0; i < ARRAY_SIZE(factors); i++) {
+        _cleanup_free_ char *text = key_value(value, factors[i]);
+
+        factors_given |= text != NULL;
+    }
+    if (!first && !named && !factors_given)
+        first = steal_ptr(most);
     if (first || named) {
         if (units_parse_integer(first ? first : named, 1, 255, &count, err) < 0)
             return error_prefix(err, "options: -smp");
@@ -309,12 +368,15 @@ static int take_serial(struct gns3 *gns3, const char *value, struct error *err)
 static int take_fw_cfg(struct gns3 *gns3, const char *value, struct error *err)
 {
     _cleanup_free_ char *name = key_value(value, "name"), *text = key_value(value, "string");
-    _cleanup_free_ char *file = key_value(value, "file"), *first = key_value(value, "");
+    _cleanup_free_ char *first = key_value(value, "");
+    static const char *const keys[] = {"name", "string", NULL};
     const char *item = name ? name : first;
     json_t *list;
 
-    if (!item || !text || file || !fw_cfg_name_ok(item))
+    if (!item || !text || !check_known(value, keys) || !fw_cfg_name_ok(item))
         return error_input(err, "options: -fw_cfg is accepted as name=opt/…,string=… only");
+    if (check_substitutes(text, err) < 0)
+        return -EINVAL;
     list = json_object_get(gns3->definition, "fw_cfg");
     if (!list) {
         list = json_array();
@@ -377,6 +439,8 @@ static int take_smbios(struct gns3 *gns3, const char *value, struct error *err)
 {
     if (qemu_smbios_check(value, err) < 0)
         return error_prefix(err, "options");
+    if (check_substitutes(value, err) < 0)
+        return -EINVAL;
     add_to_list(gns3, "smbios", value);
     gns3_note(gns3, "-smbios became smbios");
     return 0;
@@ -487,10 +551,62 @@ static const struct rule rules[] = {
     {"balloon", true, NULL, "memory is not ballooned"},
     {"mem-prealloc", false, NULL, "memory is taken as it is used"},
     {"S", false, NULL, "labctl starts every node paused"},
+    {"icount", true, NULL, "a guest's clock is the host's, also under TCG"},
+    {"msg", true, NULL, "QEMU's messages are labctl's to keep"},
+    {"sdl", false, NULL, "console_type says whether there is a screen"},
+    {"curses", false, NULL, "console_type says whether there is a screen"},
+    {"full-screen", false, NULL, "the viewer has the window"},
+    {"no-frame", false, NULL, "the viewer has the window"},
+    {"no-quit", false, NULL, "the viewer has the window"},
+    {"alt-grab", false, NULL, "the viewer has the window"},
+    {"ctrl-grab", false, NULL, "the viewer has the window"},
+    {"g", true, NULL, "the guest chooses its screen's size"},
+    {"overcommit", true, NULL, "memory is taken as it is used"},
 };
 
 /**
- * take_removed_or_kept() - Options that stay, or stand for something, or are refused
+ * take_device() - -device: sound and USB controllers are dropped, harmless ones stay
+ * @gns3:	What is being made
+ * @value:	Its value
+ *
+ * Return: true if it is one of them
+ */
+static bool take_device(struct gns3 *gns3, const char *value)
+{
+    static const char *const sound[] = {"AC97",           "ES1370",     "intel-hda",
+                                        "ich9-intel-hda", "hda-duplex", "hda-output",
+                                        "hda-micro",      "sb16",       "adlib"};
+    static const char *const usb[] = {"usb-ehci",       "ich9-usb-ehci1", "piix3-usb-uhci",
+                                      "piix4-usb-uhci", "nec-usb-xhci",   "qemu-xhci",
+                                      "pci-ohci"};
+    static const char *const places[] = {"bus", "id", NULL};
+    _cleanup_free_ char *model = key_value(value, "");
+
+    if (!model)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(sound); i++)
+        if (strcmp(model, sound[i]) == 0) {
+            gns3_note(gns3, "-device %s is dropped: a lab needs no sound", model);
+            return true;
+        }
+    for (size_t i = 0; i < ARRAY_SIZE(usb); i++)
+        if (strcmp(model, usb[i]) == 0) {
+            gns3_note(
+                gns3,
+                "-device %s is dropped: labctl adds a USB controller where a device needs one",
+                model);
+            return true;
+        }
+    if (strcmp(model, "usb-tablet") == 0 && check_known(value, places)) {
+        (void)json_object_set_new(gns3_map(gns3, "display"), "tablet", json_true());
+        gns3_note(gns3, "-device usb-tablet became display.tablet");
+        return true;
+    }
+    return false;
+}
+
+/**
+ * take_kept() - Options that stay, or stand for something, or are refused
  * @gns3:	What is being made
  * @name:	Option without its hyphens
  * @value:	Next word, or NULL
@@ -518,8 +634,13 @@ static int take_kept(struct gns3 *gns3, const char *name, const char *value, str
         gns3_note(gns3, "-rtc base=utc is dropped: that is how it is");
         return 1;
     }
-    if (value && strcmp(name, "device") == 0 && strcmp(value, "usb-tablet") == 0)
-        return take_usb(gns3, "tablet", err) < 0 ? -EINVAL : 1;
+    if (value && strcmp(name, "device") == 0 && take_device(gns3, value))
+        return 1;
+    if (value && strcmp(name, "watchdog") == 0 && strcmp(value, "i6300esb") == 0) {
+        add_to_list(gns3, "options", "-device i6300esb");
+        gns3_note(gns3, "-watchdog became -device");
+        return 1;
+    }
     if (value &&
         (strcmp(name, "net") == 0 || strcmp(name, "nic") == 0 || strcmp(name, "vnc") == 0) &&
         strcmp(value, "none") == 0) {
@@ -570,8 +691,9 @@ static int take_option(struct gns3 *gns3, const char *name, const char *value, s
 
 int gns3_options(struct gns3 *gns3, const char *text, struct error *err)
 {
+    /* In a definition's texts a percent sign is two. */
     static const char *const placeholders[][2] = {
-        {"%vm-name%", "%h"}, {"%vm-id%", "%u"}, {"%project-id%", "%l"}};
+        {"%", "%%"}, {"%%vm-name%%", "%h"}, {"%%vm-id%%", "%u"}, {"%%project-id%%", "%l"}};
     _cleanup_(words_done) struct words words = {.count = 0};
     _cleanup_free_ char *own = NULL;
     int r;

@@ -50,6 +50,15 @@ static bool is_plain(const char *value, size_t size, const char *extra)
     return size > 0;
 }
 
+size_t qemu_value_size(const char *text)
+{
+    size_t size = strcspn(text, ",");
+
+    while (text[size] && text[size + 1] == ',')
+        size += 2 + strcspn(text + size + 2, ",");
+    return size;
+}
+
 /**
  * check_keys() - Check KEY=VALUE,KEY=VALUE…
  * @what:	For the message
@@ -68,7 +77,7 @@ static int check_keys(const char *what, const char *text, const char *const *key
     if (strlen(text) > OPTION_MAX)
         return error_input(err, "%s '%s…' is too long", what, shown);
     for (const char *at = text;; at++) {
-        size_t size = strcspn(at, ","), key = strcspn(at, "=,");
+        size_t size = qemu_value_size(at), key = strcspn(at, "=,");
 
         if (key == size || !is_one_of(keys, at, key)) {
             _cleanup_free_ char *word = text_escape(at, key);
@@ -120,7 +129,7 @@ int qemu_smbios_check(const char *value, struct error *err)
         "part",    "speed",  "value",   "sock_pfx", "loc_pfx", "bank",  NULL,
     };
 
-    return check_keys("smbios", value, keys, " ()+:;@!#%&*?<>[]{}|~^/'\"$", err);
+    return check_keys("smbios", value, keys, " ()+,:;=@!#%&*?<>[]{}|~^/'\"$", err);
 }
 
 bool fw_cfg_name_ok(const char *name)

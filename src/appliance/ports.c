@@ -4,9 +4,11 @@
  * prints; two NICs may even have the same one. A name comes from a format whose placeholders are
  * counters: {0} and {port0} count ports within a segment, {1} and {segment0} segments, {portN} and
  * {segmentN} the same plus N, {adapter} NICs; {} is {0}, a second {} {1}; {{ and }} are the braces
- * themselves; behind a colon stand, as in Python, a width, zeros to pad with (":02") and d, x, X, o
- * or b for the base. The first NIC may have a name of its own, and then does not count.
- * ethN means NIC N of every appliance, unless its own format gives that name to another one. */
+ * themselves; behind a colon stands what Python's str.format() has for whole numbers, but for
+ * grouping: a width, zeros to pad with (":02"), d, x, X, o or b for the base, alignment, sign; !s,
+ * !r and !a make a text of the number. The first NIC may have a name of its own, and then does not
+ * count. ethN means NIC N of every appliance, unless its own format gives that name to another one.
+ */
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +20,7 @@
 #include "base/text.h"
 #include "base/units.h"
 
-enum { FORMAT_MAX = 64, ETH_MAX = 4096 };
+enum { FORMAT_MAX = 64, ETH_MAX = 4096, WIDTH_MAX = 32 };
 
 struct counters {
     unsigned nic, port, segment;
@@ -54,28 +56,90 @@ static bool placeholder_value(const char *word, size_t size, const struct counte
     return true;
 }
 
+/* How a value is written, as Python's format specification has it. */
+struct look {
+    char fill, align, sign; /* 0: as usual */
+    char base;              /* d, x, X, o or b; s for a text */
+    bool prefix;            /* 0x in front */
+    int width;
+};
+
 /**
- * put_number() - Write a number
+ * read_look() - Read [[FILL]ALIGN][SIGN][#][0][WIDTH][TYPE]
+ * @text:	Text behind the colon
+ * @size:	Its length
+ * @number:	It is for a number, not for a text
+ * @look:	Gets it
+ *
+ * Return: true if it is one
+ */
+static bool read_look(const char *text, size_t size, bool number, struct look *look)
+{
+    const char *end = text + size;
+
+    *look = (struct look){.base = number ? 'd' : 's'};
+    if (end - text > 1 && strchr("<>^=", text[1]))
+        look->fill = *text++, look->align = *text++;
+    else if (text < end && strchr("<>^=", *text))
+        look->align = *text++;
+    if (number && text < end && strchr("+- ", *text))
+        look->sign = *text++;
+    if (number && text < end && *text == '#')
+        look->prefix = true, text++;
+    if (text < end && *text == '0') {
+        if (!look->fill)
+            look->fill = '0';
+        /* Of a text Python pads on the right then. */
+        if (!look->align && number)
+            look->align = '=';
+        text++;
+    }
+    for (; text < end && *text >= '0' && *text <= '9' && look->width <= WIDTH_MAX; text++)
+        look->width = look->width * 10 + *text - '0';
+    if (text < end && strchr(number ? "dxXobn" : "s", *text))
+        look->base = *text++;
+    return text == end && look->width <= WIDTH_MAX && (number || look->align != '=');
+}
+
+/**
+ * put_value() - Write a number
  * @name:	Name so far
  * @value:	Number
- * @base:	d, x, X, o or b
- * @width:	Characters at least
- * @fill:	What comes in front of a shorter one
+ * @look:	How
  */
-static void put_number(struct strbuf *name, unsigned value, char base, int width, char fill)
+static void put_value(struct strbuf *name, unsigned value, const struct look *look)
 {
-    const char *digits = base == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
-    unsigned radix = base == 'd' ? 10 : base == 'o' ? 8 : base == 'b' ? 2 : 16;
-    char text[40];
-    size_t at = sizeof(text);
+    const char *digits = look->base == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+    unsigned radix = look->base == 'o'                        ? 8
+                     : look->base == 'b'                      ? 2
+                     : look->base == 'x' || look->base == 'X' ? 16
+                                                              : 10;
+    char text[40], front[4] = "", fill = look->fill ? look->fill : ' ';
+    char align = look->align ? look->align : look->base == 's' ? '<' : '>';
+    size_t at = sizeof(text), used = 0, padding, before;
 
     do {
         text[--at] = digits[value % radix];
         value /= radix;
     } while (value);
-    while ((int)(sizeof(text) - at) < width)
-        text[--at] = fill;
+    if (look->sign == '+' || look->sign == ' ')
+        front[used++] = look->sign;
+    if (look->prefix && radix != 10) {
+        front[used++] = '0';
+        front[used++] = look->base;
+    }
+    padding = sizeof(text) - at + used;
+    padding = (size_t)look->width > padding ? (size_t)look->width - padding : 0;
+    before = align == '<' ? 0 : align == '^' ? padding / 2 : padding;
+    if (align == '=')
+        strbuf_append(name, front, used);
+    for (size_t i = 0; i < before; i++)
+        strbuf_append(name, &fill, 1);
+    if (align != '=')
+        strbuf_append(name, front, used);
     strbuf_append(name, text + at, sizeof(text) - at);
+    for (size_t i = before; i < padding; i++)
+        strbuf_append(name, &fill, 1);
 }
 
 /**
@@ -90,27 +154,16 @@ static void put_number(struct strbuf *name, unsigned value, char base, int width
 static bool put_placeholder(struct strbuf *name, const char *text, size_t size,
                             const struct counters *at)
 {
-    const char *colon = memchr(text, ':', size);
-    size_t word = colon ? (size_t)(colon - text) : size, rest = size - word;
+    const char *colon = memchr(text, ':', size), *spec = colon ? colon + 1 : text + size;
+    size_t word = colon ? (size_t)(colon - text) : size;
+    bool as_text = word > 2 && text[word - 2] == '!' && strchr("sra", text[word - 1]);
+    struct look look;
     unsigned value = 0;
-    char base = 'd';
-    int width = 0;
 
-    if (!placeholder_value(text, word, at, &value))
+    if (!placeholder_value(text, as_text ? word - 2 : word, at, &value) ||
+        !read_look(spec, (size_t)(text + size - spec), !as_text, &look))
         return false;
-    /* ":03" or ":3", and a letter may follow. */
-    if (rest > 1 && strchr("dxXob", text[size - 1]))
-        base = text[size - 1], rest--;
-    if (rest > 3)
-        return false;
-    for (size_t i = 1; i < rest; i++) {
-        if (colon[i] < '0' || colon[i] > '9')
-            return false;
-        width = width * 10 + colon[i] - '0';
-    }
-    if (width > 9)
-        return false;
-    put_number(name, value, base, width, rest > 1 && colon[1] == '0' ? '0' : ' ');
+    put_value(name, value, &look);
     return true;
 }
 
@@ -127,14 +180,17 @@ static int format_name(const char *format, const struct counters *at, char **ret
                        struct error *err)
 {
     _cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+    bool numbered = false;
     int used = 0;
     unsigned bare = 0;
 
     for (const char *c = format; *c;) {
         const char *end;
 
-        /* Without a number the placeholders count themselves, and there are two. */
-        if (c[0] == '{' && (c[1] == '}' || c[1] == ':') && bare < 2 && (end = strchr(c, '}'))) {
+        /* Without a number the placeholders count themselves, and there are two; as in Python
+         * that is for all of them or for none. */
+        if (c[0] == '{' && c[1] && strchr("}:!", c[1]) && bare < 2 && !numbered &&
+            (end = strchr(c, '}'))) {
             _cleanup_free_ char *named = xasprintf("%u%.*s", bare++, (int)(end - c - 1), c + 1);
 
             if (put_placeholder(&name, named, strlen(named), at)) {
@@ -149,8 +205,9 @@ static int format_name(const char *format, const struct counters *at, char **ret
         } else if (*c != '{' && *c != '}') {
             strbuf_append(&name, c, 1);
             c++;
-        } else if (*c == '{' && (end = strchr(c, '}')) &&
+        } else if (*c == '{' && (end = strchr(c, '}')) && !(bare && strchr("01", c[1])) &&
                    put_placeholder(&name, c + 1, (size_t)(end - c - 1), at)) {
+            numbered |= c[1] == '0' || c[1] == '1';
             used++;
             c = end + 1;
         } else {

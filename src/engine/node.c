@@ -240,7 +240,7 @@ void node_configured(struct node_run *node, const char *why)
         return;
     if (why) {
         node->timed_out = true;
-        node_set_state(node, NODE_RUNNING, "its configuration was not typed: %s", why);
+        node_set_state(node, NODE_RUNNING, "up, but its configuration was not typed: %s", why);
         return;
     }
     node->ready_ns = now_ns();
@@ -496,7 +496,11 @@ void node_resume(struct node_run *node, enum node_state state)
     if ((node->state != NODE_BOOTING && node->state != NODE_RUNNING) || !node->has_ready)
         return;
     if (state == NODE_BOOTING && typing_broken_off(node)) {
-        node_configured(node, "the engine ended meanwhile");
+        _cleanup_free_ char *why =
+            xasprintf("the engine ended half way; 'labctl node restart %s' types it from the start",
+                      node->spec->name);
+
+        node_configured(node, why);
         return;
     }
     if (!node->timed_out)

@@ -128,11 +128,14 @@ static char *what(const struct node_run *node)
 {
     const struct typing *typing = node->typing;
     const struct script_step *step = &typing->phases[typing->phase].steps[typing->step - 1];
-    _cleanup_free_ char *shown = text_escape(step->text, step->size < QUOTED ? step->size : QUOTED);
+    /* Rules have no size of their own. */
+    size_t size = step->size ? step->size : strlen(step->text);
+    _cleanup_free_ char *shown = text_escape(step->text, size < QUOTED ? size : QUOTED);
 
     if (typing->phase == PHASE_LINES)
         return xasprintf("line %u: '%s'", step->line, shown);
-    return xasprintf("step %u %s: '%s'", step->line,
+    /* The first line is the timeout that parse_steps() puts in front. */
+    return xasprintf("step %u %s: '%s'", step->line - 1,
                      typing->phase == PHASE_BEFORE ? "before" : "after", shown);
 }
 

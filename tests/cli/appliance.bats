@@ -82,7 +82,31 @@ said() {
 	lab 'nodes: {r: {image: router, config: r.cfg}}'
 	labctl topology up "$T/lab.yaml" --wait started
 	wait_until 60 eval '[ "$(status_of lab ".nodes[0].state")" = running ]'
-	status_of lab '.nodes[0].reason' | grep 'not typed: step 3 before.*Press RETURN'
+	status_of lab '.nodes[0].reason' | grep "not typed: step 2 before: 'What never comes'.*Press RETURN"
+}
+
+@test "an engine that is killed while it types: its successor says so, and a restart types all of it" {
+	as --32 -o "$T/guest.o" "$LABCTL_SOURCE/tests/cli/slow_guest.S"
+	image slow ports <<-'END'
+	disks: [{file: disk.img}]
+	ready: {console: '^slow# $', timeout: 60s}
+	exec: {prompt: '^slow# $'}
+	seed: {method: console, timeout: 120s, after: ["expect got 0000[7-9]"]}
+	END
+	ld -m elf_i386 -Ttext=0x7c00 -e _start --oformat=binary -o "$T/images/slow/disk.img" "$T/guest.o"
+	truncate -s 1M "$T/images/slow/disk.img"
+	printf 'interface eth%d of a configuration\n' 1 2 3 4 5 >"$T/r.cfg"
+	lab 'nodes: {r: {image: slow, config: r.cfg}}'
+	labctl topology up "$T/lab.yaml" --wait started
+	# Five lines are typed, and then more of them awaited than there are.
+	wait_until 60 eval 'said r | grep -q "^got 00005"'
+	kill_engines lab
+	[ "$(status_of lab '.nodes[0].state')" = running ]
+	status_of lab '.nodes[0].reason' | grep 'not typed: the engine ended half way; .labctl node restart r. types it'
+	labctl node restart r --wait started
+	wait_until 60 eval 'said r | tail -n +2 | grep -q "^got 00005"'
+	wait_until 120 eval 'printf "\r" | socat -u - "UNIX-CONNECT:$T/run/lab/r.c0"; [ "$(status_of lab ".nodes[0].state")" = ready ]'
+	said r | sed -n 's/^slow# interface/interface/p' | tail -n 5 | cmp - "$T/r.cfg"
 }
 
 @test "four serial ports are four consoles" {

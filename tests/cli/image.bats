@@ -134,7 +134,9 @@ teardown() {
 		'-device virtio-9p-pci' '-device e1000,romfile=/etc/shadow' '-global VGA.romfile=/etc/shadow' \
 		'-fw_cfg name=opt/x,file=/etc/shadow' '-smbios file=/etc/shadow' '-smbios type=11,path=/etc/shadow' \
 		'-machine pc,dumpdtb=/x' '-readconfig /x' '-D /x' '-object x' '-bios /x' '-net user' '-pidfile /x' \
-		'--drive file=/x' '-nographic \\-drive file=/x' '-cpu host,x=/y' '-acpitable file=/x' 'x' "'-smp 2"; do
+		'--drive file=/x' '-smbios type=1,product=x,,,file=/etc/shadow' '-fw_cfg opt/x,string=a,gen_id=b' \
+		'-fw_cfg opt/x,string=%guest-cid%' '-device usb-tablet,port=1,chardev=x' '-device vhost-vsock-pci,guest-cid=%guest-cid%' \
+		'-nographic \\-drive file=/x' '-cpu host,x=/y' '-acpitable file=/x' 'x' "'-smp 2"; do
 		jq -n --arg o "$option" '$o' >"$T/option"
 		appliance "$T/test.gns3a" ".qemu.options = $(cat "$T/option")"
 		expect_status 2 labctl image import --definition-only "$T/test.gns3a"

@@ -42,6 +42,11 @@ teardown() {
 		e0 x e2 e3|.port_name_format = "e{0}" | .qemu.custom_adapters = [{adapter_number: 1, port_name: "x", mac_address: "00:00:00:00:00:01"}, {adapter_number: 9, port_name: "y"}]
 		lan lan lan lan|.port_name_format = "lan"
 		wan lan lan lan|.port_name_format = "lan" | .first_port_name = "wan"
+		p+0 p+1 p+2 p+3|.port_name_format = "p{0:+d}"
+		p_0 p_1 p_2 p_3|.port_name_format = "p{0:_>2}"
+		p0-- p1-- p2-- p3--|.port_name_format = "p{0!s:-<3}"
+		p0x00 p0x01 p0x02 p0x03|.port_name_format = "p{1:#04x}"
+		e0 e1 x e3|.port_name_format = "e{0}" | .qemu.custom_adapters = [{adapter_number: 1}, {adapter_number: 1, port_name: "late"}, {adapter_number: 2, port_name: "x"}]
 		Ethernet0 Ethernet1|.qemu.adapters = "2"
 		Ethernet0 Ethernet1|.qemu.adapters = 2.0
 	EOF
@@ -55,6 +60,8 @@ teardown() {
 		port_name_format|.port_name_format = "e{0"
 		port_name_format|.port_name_format = "{}{}{}"
 		port_name_format|.port_name_format = "e{0:99}"
+		port_name_format|.port_name_format = "e{0}{}"
+		port_name_format|.port_name_format = "e{0:.2f}"
 		is no number|.qemu.adapters = 2.5
 		is no number|.qemu.adapters = 1e300
 		out of all range|.port_segment_size = -1
@@ -92,7 +99,19 @@ teardown() {
 		imported|.missing == []|.images[0] |= (. + {checksum: .md5sum, checksum_type: "md5"} | del(.md5sum))
 		-smp became|.cpus == 6|.qemu.options = "-smp cores=3,threads=2"
 		-m became|.memory_mb == 2048|.qemu.options = "-m 2G"
+		-smp became|.cpus == 4|.qemu.options = "-smp maxcpus=4"
+		-icount is dropped|.cpus == 1|.qemu.options = "-no-kvm -icount auto -hdachs 980,16,32"
+		needs no sound|.cpus == 1|.qemu.options = "-device intel-hda -device hda-duplex"
+		tablet became|.cpus == 1|.qemu.options = "-device usb-ehci,id=u -device usb-tablet,bus=u.0"
+		-watchdog became|.cpus == 1|.qemu.options = "-watchdog i6300esb"
+		-smbios became|.cpus == 1|.qemu.options = "-smbios type=1,manufacturer=A,,\\ B,product=C:\\ slot=A"
+		imported|.nic_model == "e1000-82545em"|.qemu.adapter_type = "e1000-82545em"
 	EOF
+	# What stands for something is put in when a node starts; a percent sign of the file's own stays one.
+	appliance "$T/w.gns3a" '.qemu.options = "-fw_cfg name=opt/x,string=%vm-name%,,%hello -smbios type=1,serial=%vm-id%"'
+	labctl image import "$T/w.gns3a"
+	grep -qF '"%h,%%hello"' "$T/images/w/appliance.yaml"
+	grep -qF '"type=1,serial=%u"' "$T/images/w/appliance.yaml"
 	# A kernel of its own, with its command line and an initrd.
 	cp "$T/disk.img" "$T/vmlinuz"
 	cp "$T/disk.img" "$T/initrd.img"
