@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /* Frames in, frames out. A frame is read into one buffer; if it is due at once and nothing waits
- * before it, it is written from there, else it is copied once and waits. Reading is bounded per
- * turn, so that a flood on one link does not keep another one waiting.
+ * before it, it is written from there. Else it waits: a small one as a copy, a large one in the
+ * buffer itself, and the next is read into a new one. (A gigabyte of delayed TCP took 0.83 s of a
+ * processor when each was copied, and the heap grew and shrank with the queue; it takes 0.50 s now,
+ * most of it in the kernel's two copies. See also wire_main.c.) Reading is bounded per turn, so
+ * that a flood on one link does not keep another one waiting.
  *
  * Frames are as on a cable wherever something is decided about each of them: the tap that they come
  * out of then claims to be able to nothing (TUNSETOFFLOAD), and the kernel segments guests'
@@ -38,14 +41,6 @@
 #define WHOLE       (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
 #define TCP_LEAST   20u /* octets of its header */
 
-/* A frame as it came from a tap. */
-struct packet {
-    uint8_t *data;   /* header of the tap, then the frame */
-    uint32_t size;   /* of both */
-    uint32_t frames; /* that it stands for on a cable, … */
-    uint64_t bytes;  /* … and theirs */
-};
-
 uint64_t wire_now(void)
 {
     struct timespec now;
@@ -68,19 +63,14 @@ static bool before(const struct wire_frame *a, const struct wire_frame *b)
  * queue_push() - Let a frame wait
  * @queue:	Queue
  * @due_ns:	Until when
- * @packet:	Frame; copied
+ * @frame:	Frame; owned by the queue from here on
  */
-static void queue_push(struct wire_queue *queue, uint64_t due_ns, const struct packet *packet)
+static void queue_push(struct wire_queue *queue, uint64_t due_ns, struct wire_frame *frame)
 {
-    struct wire_frame *frame = xrealloc(NULL, 1, sizeof(*frame) + packet->size);
     size_t at = queue->count;
 
     frame->due_ns = due_ns;
     frame->order = queue->next_order++;
-    frame->size = packet->size;
-    frame->frames = packet->frames;
-    frame->bytes = packet->bytes;
-    memcpy(frame->data, packet->data, packet->size);
     array_grow(queue->items, queue->count, queue->capacity);
     queue->count++;
     while (at > 0 && before(frame, queue->items[(at - 1) / 2])) {
@@ -119,51 +109,81 @@ static struct wire_frame *queue_pop(struct wire_queue *queue)
 }
 
 /**
- * weigh() - What a frame is on a cable: one, or those that a super-frame is to be taken apart into
- * @packet:	Frame with its header; frames and bytes are filled in
+ * new_room() - Something to read a frame into
+ *
+ * Return: frame of FRAME_ROOM bytes, nothing filled in
  */
-static void weigh(struct packet *packet)
+static struct wire_frame *new_room(void)
+{
+    return xrealloc(NULL, 1, sizeof(struct wire_frame) + FRAME_ROOM);
+}
+
+/**
+ * keep() - A frame that was read is to wait
+ * @room:	Where it was read to; replaced if it is kept as it is
+ * @last:	Nobody wants to see it there any more
+ *
+ * Return: the frame, owned
+ */
+static struct wire_frame *keep(struct wire_frame **room, bool last)
+{
+    struct wire_frame *frame = *room;
+
+    if (last && frame->size > FRAME_ROOM / 2) {
+        *room = new_room();
+        return frame;
+    }
+    frame = xrealloc(NULL, 1, sizeof(*frame) + (*room)->size);
+    memcpy(frame, *room, sizeof(*frame) + (*room)->size);
+    return frame;
+}
+
+/**
+ * weigh() - What a frame is on a cable: one, or those that a super-frame is to be taken apart into
+ * @frame:	Frame with its header; frames and bytes are filled in
+ */
+static void weigh(struct wire_frame *frame)
 {
     struct virtio_net_hdr header;
-    size_t size = packet->size - sizeof(header), head, payload;
+    size_t size = frame->size - sizeof(header), head, payload;
 
-    memcpy(&header, packet->data, sizeof(header));
-    packet->frames = 1;
-    packet->bytes = size;
+    memcpy(&header, frame->data, sizeof(header));
+    frame->frames = 1;
+    frame->bytes = size;
     if (header.gso_type == VIRTIO_NET_HDR_GSO_NONE || header.gso_size == 0 ||
         (size_t)header.csum_start + TCP_LEAST > size)
         return;
     /* Each part begins with all headers, up to the end of TCP's. */
-    head = header.csum_start +
-           (size_t)(packet->data[sizeof(header) + header.csum_start + 12] >> 4) * 4;
+    head =
+        header.csum_start + (size_t)(frame->data[sizeof(header) + header.csum_start + 12] >> 4) * 4;
     if (head >= size)
         return;
     payload = size - head;
-    packet->frames = (uint32_t)((payload + header.gso_size - 1) / header.gso_size);
-    packet->bytes = payload + packet->frames * head;
+    frame->frames = (uint32_t)((payload + header.gso_size - 1) / header.gso_size);
+    frame->bytes = payload + frame->frames * head;
 }
 
 /**
  * put_frame() - Write a frame to the other side
  * @direction:	Direction
- * @packet:	Frame
+ * @frame:	Frame
  *
  * A tap takes every frame that is written to it, or none is ever taken: there is no waiting. What
  * the kernel has no memory for is lost as in an interface without buffers.
  */
-static void put_frame(struct wire_direction *direction, const struct packet *packet)
+static void put_frame(struct wire_direction *direction, const struct wire_frame *frame)
 {
     ssize_t n;
 
     do
-        n = write(direction->to, packet->data, packet->size);
+        n = write(direction->to, frame->data, frame->size);
     while (n < 0 && errno == EINTR);
     if (n < 0) {
-        direction->stats.queue_dropped += packet->frames;
+        direction->stats.queue_dropped += frame->frames;
         return;
     }
-    direction->stats.sent_frames += packet->frames;
-    direction->stats.sent_bytes += packet->bytes;
+    direction->stats.sent_frames += frame->frames;
+    direction->stats.sent_bytes += frame->bytes;
 }
 
 /**
@@ -179,28 +199,29 @@ static void flip_bit(uint8_t *frame, size_t bit)
 /**
  * handle() - One frame has come
  * @direction:	Direction
- * @packet:	Frame; may be changed
+ * @room:	Frame; may be changed, and replaced
  * @now_ns:	Now
  */
-static void handle(struct wire_direction *direction, const struct packet *packet, uint64_t now_ns)
+static void handle(struct wire_direction *direction, struct wire_frame **room, uint64_t now_ns)
 {
     struct wire_stats *stats = &direction->stats;
-    uint8_t *frame = packet->data + sizeof(struct virtio_net_hdr);
-    size_t size = packet->size - sizeof(struct virtio_net_hdr);
+    struct wire_frame *frame = *room;
+    uint8_t *bytes = frame->data + sizeof(struct virtio_net_hdr);
+    size_t size = frame->size - sizeof(struct virtio_net_hdr);
     struct shape_verdict verdict;
 
-    stats->frames += packet->frames;
-    stats->bytes += packet->bytes;
+    stats->frames += frame->frames;
+    stats->bytes += frame->bytes;
     direction->last_ns = now_ns;
-    shape_decide(&direction->shape, now_ns, frame, size, stats->queue_bytes, &verdict);
+    shape_decide(&direction->shape, now_ns, bytes, size, stats->queue_bytes, &verdict);
     if (verdict.fate != SHAPE_SEND) {
-        *(verdict.fate == SHAPE_LOSE ? &stats->lost : &stats->queue_dropped) += packet->frames;
+        *(verdict.fate == SHAPE_LOSE ? &stats->lost : &stats->queue_dropped) += frame->frames;
         return;
     }
-    stats->reordered += verdict.reordered ? packet->frames : 0;
-    stats->duplicated += verdict.copies > 1 ? packet->frames : 0;
+    stats->reordered += verdict.reordered ? frame->frames : 0;
+    stats->duplicated += verdict.copies > 1 ? frame->frames : 0;
     if (verdict.corrupt_bit >= 0) {
-        flip_bit(frame, (size_t)verdict.corrupt_bit);
+        flip_bit(bytes, (size_t)verdict.corrupt_bit);
         stats->corrupted++;
     }
     for (unsigned i = 0; i < verdict.copies; i++) {
@@ -208,11 +229,11 @@ static void handle(struct wire_direction *direction, const struct packet *packet
             /* Time has gone on since the queue was looked at: who is due before goes before. */
             if (direction->queue.count > 0)
                 (void)wire_link_write(direction, verdict.due_ns);
-            put_frame(direction, packet);
+            put_frame(direction, frame);
         } else {
-            queue_push(&direction->queue, verdict.due_ns, packet);
-            stats->queue_frames += packet->frames;
-            stats->queue_bytes += packet->bytes;
+            stats->queue_frames += frame->frames;
+            stats->queue_bytes += frame->bytes;
+            queue_push(&direction->queue, verdict.due_ns, keep(room, i + 1 == verdict.copies));
         }
     }
 }
@@ -226,29 +247,31 @@ static void handle(struct wire_direction *direction, const struct packet *packet
  */
 static int read_frames(struct wire_direction *direction, int most)
 {
-    static uint8_t room[FRAME_ROOM];
+    static struct wire_frame *room;
     const uint32_t least = sizeof(struct virtio_net_hdr) + FRAME_LEAST;
     uint64_t now_ns = wire_now();
     int count = 0;
 
+    if (!room)
+        room = new_room();
     /* What is due goes before what has just come and may be due at once. */
     (void)wire_link_write(direction, now_ns);
     for (; count < most; count++) {
-        ssize_t n = read(direction->from, room, sizeof(room));
-        struct packet packet = {.data = room, .size = (uint32_t)n};
+        ssize_t n = read(direction->from, room->data, FRAME_ROOM);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             break;
-        if (packet.size < least) {
-            memset(room + n, 0, least - packet.size);
-            packet.size = least;
+        room->size = (uint32_t)n;
+        if (room->size < least) {
+            memset(room->data + n, 0, least - room->size);
+            room->size = least;
         }
         if (count > 0 && (count & 7) == 0)
             now_ns = wire_now();
-        weigh(&packet);
-        handle(direction, &packet, now_ns);
+        weigh(room);
+        handle(direction, &room, now_ns);
     }
     return count;
 }
@@ -267,10 +290,7 @@ uint64_t wire_link_write(struct wire_direction *direction, uint64_t now_ns)
 
         direction->stats.queue_frames -= frame->frames;
         direction->stats.queue_bytes -= frame->bytes;
-        put_frame(direction, &(struct packet){.data = frame->data,
-                                              .size = frame->size,
-                                              .frames = frame->frames,
-                                              .bytes = frame->bytes});
+        put_frame(direction, frame);
         free(frame);
     }
     return queue->count > 0 ? queue->items[0]->due_ns : UINT64_MAX;

@@ -3,6 +3,7 @@
 /* labctl-wire: carries the frames of impaired links. Started inside the lab's namespaces with its
  * listening socket as descriptor 3; it needs no right besides the taps that it is handed. */
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -11,6 +12,10 @@
 #include "netfabric/wire_server_priv.h"
 
 #define LISTEN_FD 3
+
+/* Free memory that is kept: the frames of 100 ms at 5 Gbit/s. Given back and asked for again with
+ * each wave of a delayed TCP flow, it cost a third of the wire's time in page faults. */
+#define KEEP_BYTES (64 << 20)
 
 int main(int argc, char **argv)
 {
@@ -24,6 +29,7 @@ int main(int argc, char **argv)
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0, 0, 0);
+    (void)mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
     if (wire_serve(LISTEN_FD, &err) < 0) {
         log_error("%s", error_message(&err));
         return 1;
