@@ -76,21 +76,10 @@ static void set_mark(const char *dir, bool on)
  */
 static bool is_linked(const char *root, const char *folder)
 {
-    _cleanup_closedir_ DIR *dir = opendir(root);
     _cleanup_free_ char *wanted = xasprintf(".store/%s", folder);
-    struct dirent *item;
+    _cleanup_free_ char *name = dir_find_link(root, wanted);
 
-    while (dir && (item = readdir(dir))) {
-        char target[PATH_MAX];
-        ssize_t size = readlinkat(dirfd(dir), item->d_name, target, sizeof(target) - 1);
-
-        if (size < 0)
-            continue;
-        target[size] = 0;
-        if (strcmp(target, wanted) == 0)
-            return true;
-    }
-    return false;
+    return name != NULL;
 }
 
 /**

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -28,6 +29,23 @@ int write_all(int fd, const void *data, size_t size)
         size -= (size_t)n;
     }
     return 0;
+}
+
+int read_all(int fd, size_t limit, struct strbuf *buf)
+{
+    char chunk[4096];
+
+    for (;;) {
+        ssize_t n = read(fd, chunk, sizeof(chunk));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : 0;
+        if (buf->size < limit)
+            strbuf_append(buf, chunk,
+                          (size_t)n < limit - buf->size ? (size_t)n : limit - buf->size);
+    }
 }
 
 int file_read(const char *path, size_t limit, char **ret_data, size_t *ret_size, struct error *err)
@@ -311,6 +329,24 @@ char *path_dirname(const char *path)
     if (!slash)
         return xstrdup(".");
     return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+}
+
+char *dir_find_link(const char *path, const char *target)
+{
+    _cleanup_closedir_ DIR *dir = opendir(path);
+    struct dirent *item;
+
+    while (dir && (item = readdir(dir))) {
+        char leads_to[PATH_MAX];
+        ssize_t size = readlinkat(dirfd(dir), item->d_name, leads_to, sizeof(leads_to) - 1);
+
+        if (size < 0)
+            continue;
+        leads_to[size] = 0;
+        if (strcmp(leads_to, target) == 0)
+            return xstrdup(item->d_name);
+    }
+    return NULL;
 }
 
 bool file_exists(const char *path)

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/strbuf.h"
 
 /* file_read() - Whole file, refused above @limit bytes (-EFBIG) or if not a regular file.
  * @ret_data: caller frees; a zero byte follows the @ret_size bytes. */
@@ -25,6 +26,10 @@ int file_copy_sparse(int from_fd, const char *to, mode_t mode, struct error *err
 /* write_all() - Write every byte to a blocking descriptor. Return: 0 or -errno */
 int write_all(int fd, const void *data, size_t size);
 
+/* read_all() - Read a pipe to its end. What goes beyond @limit is read and dropped.
+ * Return: 0 or -errno, with what had come by then in @buf */
+int read_all(int fd, size_t limit, struct strbuf *buf);
+
 /* dir_make() - Make a folder and its parents (0755); fine if there. */
 int dir_make(const char *path, struct error *err);
 
@@ -39,6 +44,10 @@ int dir_remove_tree(const char *path, struct error *err);
 
 /* dir_empty() - Remove all below a folder, and keep the folder itself. */
 int dir_empty(const char *path, struct error *err);
+
+/* dir_find_link() - Name of a symbolic link in @path that leads to exactly @target. Caller frees;
+ * NULL: there is none. */
+char *dir_find_link(const char *path, const char *target);
 
 /* path_join() - "a" + "b" → "a/b"; an absolute @name wins. Caller frees. */
 char *path_join(const char *dir, const char *name);

@@ -3,6 +3,7 @@
 #include "base/process.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,6 +80,29 @@ int pidfd_signal(int pidfd, int signal_number)
     if (syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0) < 0)
         return -errno;
     return 0;
+}
+
+/**
+ * ends_within() - Wait for a process's end
+ * @pidfd:	Process
+ * @ms:		How long at most
+ *
+ * Return: true if it has ended
+ */
+static bool ends_within(int pidfd, int ms)
+{
+    struct pollfd item = {.fd = pidfd, .events = POLLIN};
+
+    return poll(&item, 1, ms) > 0;
+}
+
+int pidfd_end(int pidfd, int grace_ms)
+{
+    (void)pidfd_signal(pidfd, SIGTERM);
+    if (ends_within(pidfd, grace_ms))
+        return 0;
+    (void)pidfd_signal(pidfd, SIGKILL);
+    return ends_within(pidfd, grace_ms) ? 1 : -ETIMEDOUT;
 }
 
 char *process_boot_id(void)

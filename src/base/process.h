@@ -27,6 +27,10 @@ bool process_alive(const struct process_id *id);
 /* pidfd_signal() - Send a signal through a pidfd. Return: 0 or -errno */
 int pidfd_signal(int pidfd, int signal_number);
 
+/* pidfd_end() - SIGTERM, and SIGKILL if it is still there after @grace_ms; its end is waited for as
+ * long again. Return: 0; 1 if it was killed; -ETIMEDOUT if it is there even so */
+int pidfd_end(int pidfd, int grace_ms);
+
 /* process_boot_id() - The kernel's random id of this boot, 36 characters. Caller frees; NULL if
  * unreadable. */
 char *process_boot_id(void);

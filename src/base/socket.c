@@ -169,3 +169,15 @@ int socket_peer_uid(int sock, uid_t *ret_uid)
     *ret_uid = cred.uid;
     return 0;
 }
+
+int socket_accept_own(int listen_fd)
+{
+    _cleanup_close_ int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    uid_t uid;
+
+    if (fd < 0)
+        return -errno;
+    if (socket_peer_uid(fd, &uid) < 0 || uid != geteuid())
+        return -EPERM;
+    return steal_fd(&fd);
+}

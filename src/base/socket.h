@@ -28,5 +28,9 @@ int socket_send_fds(int sock, const void *data, size_t size, const int *fds, siz
  * -errno; -EMSGSIZE if cut */
 ssize_t socket_receive_fds(int sock, void *data, size_t size, int *fds, size_t *ret_fd_count);
 
+/* socket_accept_own() - A connection of this process's own user; another's is closed again. Return:
+ * fd (SOCK_NONBLOCK) or -errno, -EPERM: it was another user's */
+int socket_accept_own(int listen_fd);
+
 /* socket_peer_uid() - User at the other end (SO_PEERCRED). Return: 0 or -errno */
 int socket_peer_uid(int sock, uid_t *ret_uid);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/strbuf.h"
 
 #define SPAWN_OUTPUT_MAX (1u << 20)
@@ -176,17 +177,7 @@ int spawn_run(const char *const *argv, char **ret_output, struct error *err)
     if (r < 0)
         return r;
     (void)close(steal_fd(&write_fd));
-    for (;;) {
-        char chunk[4096];
-        ssize_t n = read(read_fd, chunk, sizeof(chunk));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        if (output.size < SPAWN_OUTPUT_MAX)
-            strbuf_append(&output, chunk, (size_t)n);
-    }
+    (void)read_all(read_fd, SPAWN_OUTPUT_MAX, &output);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (ret_output)

@@ -11,7 +11,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -73,22 +72,12 @@ static int make_socket_pair(const char *path, int *ret_listen, int *ret_fd, stru
  */
 static int open_removed(pid_t pid, const char *path)
 {
-    _cleanup_free_ char *dir_path = xasprintf("/proc/%d/fd", (int)pid);
+    _cleanup_free_ char *dir = xasprintf("/proc/%d/fd", (int)pid);
     _cleanup_free_ char *removed = xasprintf("%s (deleted)", path);
-    _cleanup_closedir_ DIR *dir = opendir(dir_path);
-    struct dirent *item;
+    _cleanup_free_ char *name = dir_find_link(dir, removed);
+    _cleanup_free_ char *entry = name ? path_join(dir, name) : NULL;
 
-    while (dir && (item = readdir(dir))) {
-        char target[PATH_MAX];
-        ssize_t size = readlinkat(dirfd(dir), item->d_name, target, sizeof(target) - 1);
-
-        if (size < 0)
-            continue;
-        target[size] = 0;
-        if (strcmp(target, removed) == 0)
-            return openat(dirfd(dir), item->d_name, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    }
-    return -1;
+    return entry ? open(entry, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1;
 }
 
 int node_console_fifo(struct node_run *node, unsigned serial, struct error *err)

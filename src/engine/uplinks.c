@@ -420,16 +420,10 @@ int uplinks_start(struct lab *lab, struct error *err)
  */
 static void stop(struct uplink_run *run)
 {
-    struct pollfd item = {.fd = run->pidfd, .events = POLLIN};
-
     if (run->pidfd < 0)
         return;
     run->source = sd_event_source_disable_unref(run->source);
-    (void)pidfd_signal(run->pidfd, SIGTERM);
-    if (poll(&item, 1, STOP_TIMEOUT_MS) <= 0) {
-        (void)pidfd_signal(run->pidfd, SIGKILL);
-        (void)poll(&item, 1, STOP_TIMEOUT_MS);
-    }
+    (void)pidfd_end(run->pidfd, STOP_TIMEOUT_MS);
     if (run->is_child)
         (void)waitpid(run->process.pid, NULL, 0);
     forget(run);

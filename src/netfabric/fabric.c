@@ -369,18 +369,11 @@ void fabric_kill(struct fabric *fabric)
 int fabric_stop(struct fabric *fabric, struct error *err)
 {
     _cleanup_close_ int pidfd = process_open(&fabric->process);
-    struct pollfd item = {.fd = pidfd, .events = POLLIN};
     int r = 0;
 
     /* By signal, not by request: the connection may have been taken over or shut down. */
-    if (pidfd >= 0) {
-        (void)pidfd_signal(pidfd, SIGTERM);
-        if (poll(&item, 1, STOP_TIMEOUT_MS) <= 0) {
-            r = error_set(err, ETIMEDOUT, "the fabric process did not end and was killed");
-            (void)pidfd_signal(pidfd, SIGKILL);
-            (void)poll(&item, 1, STOP_TIMEOUT_MS);
-        }
-    }
+    if (pidfd >= 0 && pidfd_end(pidfd, STOP_TIMEOUT_MS) != 0)
+        r = error_set(err, ETIMEDOUT, "the fabric process did not end and was killed");
     if (fabric->is_child)
         (void)waitpid(fabric->process.pid, NULL, 0);
     fabric_close(fabric);

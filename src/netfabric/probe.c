@@ -22,8 +22,9 @@
 #include "netfabric/fabric.h"
 #include "netfabric/namespace_priv.h"
 
-#define VNET_HEADER 10   /* before each frame of a guest's tap */
-#define PROOF_MS    2000 /* frames take microseconds; a busy machine may take its time */
+#define PROBE_TEXT_MAX (64u << 10)
+#define VNET_HEADER    10   /* before each frame of a guest's tap */
+#define PROOF_MS       2000 /* frames take microseconds; a busy machine may take its time */
 
 /**
  * tell() - One line about one thing
@@ -220,16 +221,7 @@ int fabric_probe(struct fabric_probe **ret_probes, size_t *ret_count, struct err
     (void)close(pipe_fds[1]);
     if (pid < 0)
         return error_errno(err, errno, "fork");
-    for (;;) {
-        char chunk[4096];
-        ssize_t n = read(read_fd, chunk, sizeof(chunk));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        strbuf_append(&text, chunk, (size_t)n);
-    }
+    (void)read_all(read_fd, PROBE_TEXT_MAX, &text);
     (void)waitpid(pid, NULL, 0);
     if (!text.size)
         return error_set(err, EIO, "the network probe ended without a word");

@@ -257,15 +257,12 @@ static void serve_engine(struct server *server)
  */
 static void accept_engine(struct server *server)
 {
-    _cleanup_close_ int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    uid_t uid;
+    _cleanup_close_ int fd = socket_accept_own(server->listen_fd);
 
+    if (fd == -EPERM)
+        log_warning("a connection of another user was refused");
     if (fd < 0)
         return;
-    if (socket_peer_uid(fd, &uid) < 0 || uid != geteuid()) {
-        log_warning("a connection of another user was refused");
-        return;
-    }
     drop_engine(server);
     server->engine_fd = steal_fd(&fd);
 }

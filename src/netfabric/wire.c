@@ -5,7 +5,6 @@
 #include "netfabric/wire.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,17 +214,10 @@ int wire_stats(struct wire *wire, uint32_t link, struct wire_stats ret_stats[sta
 int wire_stop(struct wire *wire, struct error *err)
 {
     _cleanup_close_ int pidfd = process_open(&wire->process);
-    struct pollfd item = {.fd = pidfd, .events = POLLIN};
     int r = 0;
 
-    if (pidfd >= 0) {
-        (void)pidfd_signal(pidfd, SIGTERM);
-        if (poll(&item, 1, STOP_TIMEOUT_MS) <= 0) {
-            r = error_set(err, ETIMEDOUT, "the wire process did not end and was killed");
-            (void)pidfd_signal(pidfd, SIGKILL);
-            (void)poll(&item, 1, STOP_TIMEOUT_MS);
-        }
-    }
+    if (pidfd >= 0 && pidfd_end(pidfd, STOP_TIMEOUT_MS) != 0)
+        r = error_set(err, ETIMEDOUT, "the wire process did not end and was killed");
     wire_close(wire);
     return r;
 }

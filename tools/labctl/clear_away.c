@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -61,11 +60,7 @@ static void end_process(int pidfd)
 {
     if (pidfd < 0)
         return;
-    (void)pidfd_signal(pidfd, SIGTERM);
-    if (!wait_end(pidfd)) {
-        (void)pidfd_signal(pidfd, SIGKILL);
-        (void)wait_end(pidfd);
-    }
+    (void)pidfd_end(pidfd, GRACE_MS);
     (void)close(pidfd);
 }
 

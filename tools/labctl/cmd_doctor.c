@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/paths.h"
 #include "base/spawn.h"
 #include "base/strbuf.h"
@@ -35,8 +36,6 @@ static int doctor_ask(json_t **ret_document, struct error *err)
     _cleanup_close_ int reader = -1, writer = -1;
     const char *argv[] = {program, "--doctor", NULL};
     int pipe_fds[2], status = 0, r;
-    char chunk[4096];
-    ssize_t n;
     pid_t pid;
 
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
@@ -49,9 +48,7 @@ static int doctor_ask(json_t **ret_document, struct error *err)
     if (r < 0)
         return error_prefix(err, "start %s", program);
     (void)close(steal_fd(&writer));
-    while ((n = read(reader, chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR))
-        if (n > 0 && output.size < DOCTOR_OUTPUT_MAX)
-            strbuf_append(&output, chunk, (size_t)n);
+    (void)read_all(reader, DOCTOR_OUTPUT_MAX, &output);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     *ret_document = json_loadb(output.data ? output.data : "", output.size, 0, NULL);

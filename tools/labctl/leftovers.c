@@ -15,8 +15,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,15 +203,12 @@ int leftovers_find(json_t **ret_list, struct error *err)
 static int end_process(const struct process_id *id)
 {
     _cleanup_close_ int pidfd = process_open(id);
-    struct pollfd item = {.fd = pidfd, .events = POLLIN};
+    int r;
 
     if (pidfd < 0)
         return pidfd == -ESRCH ? 0 : pidfd;
-    (void)pidfd_signal(pidfd, SIGTERM);
-    if (poll(&item, 1, GRACE_MS) > 0)
-        return 0;
-    (void)pidfd_signal(pidfd, SIGKILL);
-    return poll(&item, 1, GRACE_MS) > 0 ? 0 : -ETIMEDOUT;
+    r = pidfd_end(pidfd, GRACE_MS);
+    return r < 0 ? r : 0;
 }
 
 int leftovers_clear(json_t *item, struct error *err)
