@@ -30,6 +30,12 @@ int capture_stream_open(const struct invocation *invocation, json_t *params, str
  * -errno */
 int capture_copy(int from, int to, struct error *err);
 
+/* capture_feed() - Start a program that reads pcapng from its standard input, and pass a connection
+ * on to it until one of them ends or a signal comes.
+ * @stderr_fd:	Where what it complains of goes
+ * Return: its exit status (0 after a signal), -ENOENT if it is not installed, or another -errno */
+int capture_feed(int fd, const char *const *argv, int stderr_fd, struct error *err);
+
 /* capture_read() - Hand every packet of a connection to @fn, until it ends, a signal comes, or
  * @until_ms (capture_now_ms(), 0: never). Return: 0 or -errno */
 typedef void capture_packet_fn(const struct capture_packet *packet, void *data);

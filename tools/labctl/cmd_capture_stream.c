@@ -5,15 +5,18 @@
  * that what was written is a whole file whenever it ends: by ^C, by the reader going away, or by
  * the lab. */
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/spawn.h"
 #include "base/strbuf.h"
 #include "labctl/capture_params.h"
 #include "labctl/lab.h"
@@ -80,6 +83,55 @@ int capture_copy(int from, int to, struct error *err)
         r = pass_blocks(&buffer, to, err);
     }
     return r == -EPIPE ? 0 : r;
+}
+
+/**
+ * start_reader() - Start a program with a pipe to it
+ * @argv:	Its command line
+ * @stderr_fd:	Where what it complains of goes
+ * @ret_pipe:	Where pcapng goes
+ * @ret_pid:	Its pid
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int start_reader(const char *const *argv, int stderr_fd, int *ret_pipe, pid_t *ret_pid,
+                        struct error *err)
+{
+    int ends[2], r;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_errno(err, errno, "pipe");
+    r = spawn(
+        &(struct spawn_options){
+            .argv = argv,
+            .fds = (struct spawn_fd[]){{ends[0], 0}, {STDOUT_FILENO, 1}, {stderr_fd, 2}},
+            .fd_count = 3,
+        },
+        ret_pid, NULL, err);
+    (void)close(ends[0]);
+    if (r < 0)
+        (void)close(ends[1]);
+    else
+        *ret_pipe = ends[1];
+    return r;
+}
+
+int capture_feed(int fd, const char *const *argv, int stderr_fd, struct error *err)
+{
+    int pipe_fd = -1, status = 0;
+    pid_t pid;
+    int r = start_reader(argv, stderr_fd, &pipe_fd, &pid, err);
+
+    if (r < 0)
+        return r;
+    r = capture_copy(fd, pipe_fd, err);
+    (void)close(pipe_fd);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (r < 0 || !WIFEXITED(status) || work_interrupts() > 0)
+        return r;
+    return WEXITSTATUS(status);
 }
 
 int capture_stream_open(const struct invocation *invocation, json_t *params, struct error *err)

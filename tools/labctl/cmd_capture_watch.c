@@ -5,19 +5,16 @@
  * Else, and with --plain, labctl's own short decoder. It is also the one that tells what was noted
  * on a packet, and waits for nothing: tshark shows packets twice a second. */
 
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/spawn.h"
 #include "capture/decode.h"
 #include "capture/reader.h"
 #include "labctl/capture_params.h"
@@ -116,40 +113,6 @@ static void watch_packet(const struct capture_packet *packet, void *data)
 }
 
 /**
- * start_tshark() - Start tshark with a pipe to it
- * @log_fd:	Where what it says goes
- * @ret_pipe:	Where pcapng goes
- * @ret_pid:	Its pid
- * @err:	Error to fill
- *
- * Return: 0; -ENOENT if it is not installed; other -errno
- */
-static int start_tshark(int log_fd, int *ret_pipe, pid_t *ret_pid, struct error *err)
-{
-    static const char columns[] =
-        "gui.column.format:\"Time\",\"%At\",\"Where\",\"%Cus:frame.interface_name:0:R\","
-        "\"Source\",\"%s\",\"Destination\",\"%d\",\"Protocol\",\"%p\",\"Info\",\"%i\"";
-    static const char *const argv[] = {"tshark", "-l", "-n", "-o", columns, "-i", "-", NULL};
-    int ends[2], r;
-
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return error_errno(err, errno, "pipe");
-    r = spawn(
-        &(struct spawn_options){
-            .argv = argv,
-            .fds = (struct spawn_fd[]){{ends[0], 0}, {STDOUT_FILENO, 1}, {log_fd, 2}},
-            .fd_count = 3,
-        },
-        ret_pid, NULL, err);
-    (void)close(ends[0]);
-    if (r < 0)
-        (void)close(ends[1]);
-    else
-        *ret_pipe = ends[1];
-    return r;
-}
-
-/**
  * by_tshark() - Have tshark show what comes
  * @fd:		Connection
  * @err:	Error to fill
@@ -158,24 +121,20 @@ static int start_tshark(int log_fd, int *ret_pipe, pid_t *ret_pid, struct error 
  */
 static int by_tshark(int fd, struct error *err)
 {
+    static const char columns[] =
+        "gui.column.format:\"Time\",\"%At\",\"Where\",\"%Cus:frame.interface_name:0:R\","
+        "\"Source\",\"%s\",\"Destination\",\"%d\",\"Protocol\",\"%p\",\"Info\",\"%i\"";
+    static const char *const argv[] = {"tshark", "-l", "-n", "-o", columns, "-i", "-", NULL};
     _cleanup_close_ int log_fd = memfd_create("tshark", MFD_CLOEXEC);
-    int pipe_fd = -1, status = 0, r;
     char said[4096];
     ssize_t n;
-    pid_t pid;
+    int r = capture_feed(fd, argv, log_fd, err);
 
-    r = start_tshark(log_fd, &pipe_fd, &pid, err);
-    if (r < 0)
+    if (r <= 0)
         return r;
-    r = capture_copy(fd, pipe_fd, err);
-    (void)close(pipe_fd);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (r == 0 && WIFEXITED(status) && WEXITSTATUS(status) != 0 && work_interrupts() == 0) {
-        n = pread(log_fd, said, sizeof(said) - 1, 0);
-        r = error_set(err, EIO, "tshark failed");
-        error_hint(err, "try --plain; it said: %.*s", n > 0 ? (int)n : 0, said);
-    }
+    n = pread(log_fd, said, sizeof(said) - 1, 0);
+    r = error_set(err, EIO, "tshark failed");
+    error_hint(err, "try --plain; it said: %.*s", n > 0 ? (int)n : 0, said);
     return r;
 }
 

@@ -173,13 +173,8 @@ static int run_diff_command(struct invocation *invocation, struct error *err)
     "not\n"                                                                                        \
     "be asked."
 
-static const struct option_spec node_options[] = {
-    {"all", 0, NULL, "every node"},
-    {"timeout", 0, "SECONDS", "how long each node may take (default 60)"},
-    {0},
-};
-
-static const struct option_spec topology_options[] = {
+static const struct option_spec options[] = {
+    {"all", 0, NULL, "every node"}, /* of nodes only, see below */
     {"timeout", 0, "SECONDS", "how long each node may take (default 60)"},
     {0},
 };
@@ -190,7 +185,7 @@ const struct command cmd_topology_diff = {
     .arguments = "[LAB]",
     .summary = "Compare running configurations with those that nodes start from",
     .details = DETAILS,
-    .options = topology_options,
+    .options = &options[1],
     .words_most = 1,
     .words = WORD_LAB,
     .run = run_diff_command,
@@ -202,7 +197,7 @@ const struct command cmd_node_diff = {
     .arguments = "NODE…",
     .summary = "The same of some nodes",
     .details = DETAILS,
-    .options = node_options,
+    .options = options,
     .words_most = WORDS_ANY,
     .words = WORD_NODE,
     .run = run_diff_command,

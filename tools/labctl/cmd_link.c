@@ -14,17 +14,7 @@
 
 static int run_list(struct invocation *invocation, struct error *err)
 {
-    json_t *status = NULL;
-    int r = lab_status(invocation, NULL, &status, err);
-
-    if (r < 0)
-        return r;
-    if (invocation->json)
-        print_json(json_pack("{s:O}", "links", json_object_get(status, "links")));
-    else
-        print_links(json_object_get(status, "links"));
-    json_decref(status);
-    return 0;
+    return print_part(invocation, "links", print_links, err);
 }
 
 /**

@@ -17,17 +17,7 @@
 
 static int run_list(struct invocation *invocation, struct error *err)
 {
-    json_t *status = NULL;
-    int r = lab_status(invocation, NULL, &status, err);
-
-    if (r < 0)
-        return r;
-    if (invocation->json)
-        print_json(json_pack("{s:O}", "nodes", json_object_get(status, "nodes")));
-    else
-        print_nodes(json_object_get(status, "nodes"));
-    json_decref(status);
-    return 0;
+    return print_part(invocation, "nodes", print_nodes, err);
 }
 
 /**

@@ -204,15 +204,8 @@ static int run_save(struct invocation *invocation, struct error *err)
     "that the topology names with config:. What has not changed is not written. A node without\n"  \
     "such a file gets configs/LAB/NODE.conf beside the topology."
 
-static const struct option_spec node_options[] = {
-    {"all", 0, NULL, "every node"},
-    {"update", 0, NULL, "add config: to the topology where it is missing"},
-    {"into", 0, "FOLDER", "write FOLDER/NODE.conf instead"},
-    {"timeout", 0, "SECONDS", "how long each node may take (default 60)"},
-    {0},
-};
-
-static const struct option_spec topology_options[] = {
+static const struct option_spec options[] = {
+    {"all", 0, NULL, "every node"}, /* of nodes only, see below */
     {"update", 0, NULL, "add config: to the topology where it is missing"},
     {"into", 0, "FOLDER", "write FOLDER/NODE.conf instead"},
     {"timeout", 0, "SECONDS", "how long each node may take (default 60)"},
@@ -225,7 +218,7 @@ const struct command cmd_topology_save_config = {
     .arguments = "[LAB]",
     .summary = "Write the running configurations to where nodes start from",
     .details = DETAILS,
-    .options = topology_options,
+    .options = &options[1],
     .words_most = 1,
     .words = WORD_LAB,
     .run = run_save,
@@ -237,7 +230,7 @@ const struct command cmd_node_save_config = {
     .arguments = "NODE…",
     .summary = "The same of some nodes",
     .details = DETAILS,
-    .options = node_options,
+    .options = options,
     .words_most = WORDS_ANY,
     .words = WORD_NODE,
     .run = run_save,

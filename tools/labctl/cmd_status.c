@@ -198,6 +198,22 @@ void print_captures(json_t *captures)
     }
 }
 
+int print_part(const struct invocation *invocation, const char *key, void (*print)(json_t *part),
+               struct error *err)
+{
+    json_t *status = NULL;
+    int r = lab_status(invocation, NULL, &status, err);
+
+    if (r < 0)
+        return r;
+    if (invocation->json)
+        print_json(json_pack("{s:O}", key, json_object_get(status, key)));
+    else
+        print(json_object_get(status, key));
+    json_decref(status);
+    return 0;
+}
+
 /**
  * print_head() - The lab itself
  * @status:	Status document
