@@ -30,6 +30,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -192,6 +193,61 @@ int confine_enter(const struct confine *confine)
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1),                                           \
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
 
+#ifdef OWN_ARCH
+/* The filter, in three parts: a confined program may be allowed to connect. */
+static const struct sock_filter own_calls_only[] = {
+    /* System calls of another architecture (32 bits) would have other numbers. */
+    LOAD(arch),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN_ARCH, 1, 0),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+    LOAD(nr),
+#ifdef __x86_64__
+    BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, 0, 1), /* x32 */
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+#endif
+};
+
+static const struct sock_filter no_connect[] = {REFUSE(SYS_connect)};
+
+static const struct sock_filter refusals[] = {
+    REFUSE(SYS_ptrace),
+    REFUSE(SYS_process_vm_readv),
+    REFUSE(SYS_process_vm_writev),
+    REFUSE(SYS_pidfd_getfd),
+    REFUSE(SYS_pidfd_send_signal),
+    REFUSE(SYS_kill),
+    REFUSE(SYS_tkill),
+    REFUSE(SYS_rt_sigqueueinfo),
+    REFUSE(SYS_rt_tgsigqueueinfo),
+    REFUSE(SYS_io_uring_setup),
+    REFUSE(SYS_bpf),
+    REFUSE(SYS_perf_event_open),
+    REFUSE(SYS_userfaultfd),
+    REFUSE(SYS_add_key),
+    REFUSE(SYS_request_key),
+    REFUSE(SYS_keyctl),
+    REFUSE(SYS_mount),
+    REFUSE(SYS_umount2),
+    REFUSE(SYS_move_mount),
+    REFUSE(SYS_open_tree),
+    REFUSE(SYS_fsopen),
+    REFUSE(SYS_fsmount),
+    REFUSE(SYS_pivot_root),
+    REFUSE(SYS_chroot),
+    REFUSE(SYS_setns),
+    REFUSE(SYS_unshare),
+    REFUSE(SYS_open_by_handle_at),
+    /* clone3() hides its flags in memory; who gets ENOSYS uses clone(). */
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
+    LOAD(args[0]),
+    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NAMESPACES, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+#endif
+
 int confine_seal(const struct confine *confine)
 {
     const struct rlimit none = {0}, fds = {.rlim_cur = confine->fds, .rlim_max = confine->fds};
@@ -200,56 +256,15 @@ int confine_seal(const struct confine *confine)
         setrlimit(RLIMIT_NOFILE, &fds) < 0)
         return -errno;
 #ifdef OWN_ARCH
-    const uint32_t connects = confine->connects ? UINT32_MAX : SYS_connect;
-    const struct sock_filter filter[] = {
-        /* System calls of another architecture (32 bits) would have other numbers. */
-        LOAD(arch),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN_ARCH, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-        LOAD(nr),
-#ifdef __x86_64__
-        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, 0, 1), /* x32 */
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-#endif
-        REFUSE(connects),
-        REFUSE(SYS_ptrace),
-        REFUSE(SYS_process_vm_readv),
-        REFUSE(SYS_process_vm_writev),
-        REFUSE(SYS_pidfd_getfd),
-        REFUSE(SYS_pidfd_send_signal),
-        REFUSE(SYS_kill),
-        REFUSE(SYS_tkill),
-        REFUSE(SYS_rt_sigqueueinfo),
-        REFUSE(SYS_rt_tgsigqueueinfo),
-        REFUSE(SYS_io_uring_setup),
-        REFUSE(SYS_bpf),
-        REFUSE(SYS_perf_event_open),
-        REFUSE(SYS_userfaultfd),
-        REFUSE(SYS_add_key),
-        REFUSE(SYS_request_key),
-        REFUSE(SYS_keyctl),
-        REFUSE(SYS_mount),
-        REFUSE(SYS_umount2),
-        REFUSE(SYS_move_mount),
-        REFUSE(SYS_open_tree),
-        REFUSE(SYS_fsopen),
-        REFUSE(SYS_fsmount),
-        REFUSE(SYS_pivot_root),
-        REFUSE(SYS_chroot),
-        REFUSE(SYS_setns),
-        REFUSE(SYS_unshare),
-        REFUSE(SYS_open_by_handle_at),
-        /* clone3() hides its flags in memory; who gets ENOSYS uses clone(). */
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
-        LOAD(args[0]),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NAMESPACES, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const struct sock_fprog program = {.len = ARRAY_SIZE(filter),
-                                       .filter = (struct sock_filter *)(uintptr_t)filter};
+    struct sock_filter
+        filter[ARRAY_SIZE(own_calls_only) + ARRAY_SIZE(no_connect) + ARRAY_SIZE(refusals)];
+    struct sock_filter *end = filter;
+
+    end = mempcpy(end, own_calls_only, sizeof(own_calls_only));
+    if (!confine->connects)
+        end = mempcpy(end, no_connect, sizeof(no_connect));
+    end = mempcpy(end, refusals, sizeof(refusals));
+    const struct sock_fprog program = {.len = (unsigned short)(end - filter), .filter = filter};
 
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
         return -errno;

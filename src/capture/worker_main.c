@@ -55,6 +55,57 @@ static int read_direction(const char *text, enum capture_direction *ret_directio
 }
 
 /**
+ * read_amount() - Take one of the options whose value is a number
+ * @options:	Filled
+ * @key:	Which
+ * @value:	Its value
+ * @err:	What is wrong with it
+ *
+ * Return: 0 or -EINVAL
+ */
+static int read_amount(struct worker_options *options, int key, const char *value,
+                       struct error *err)
+{
+    struct capture_options *capture = &options->capture;
+    uint64_t number = 0;
+    int r = 0;
+
+    switch (key) {
+    case 's':
+        r = read_number(value, "snaplen", &number, err);
+        capture->snaplen = number > UINT32_MAX ? UINT32_MAX : (uint32_t)number;
+        break;
+    case 'm':
+        return read_number(value, "max-packets", &capture->max_packets, err);
+    case 'B':
+        return read_number(value, "max-bytes", &capture->max_bytes, err);
+    case 't':
+        return read_number(value, "duration", &capture->duration_ns, err);
+    case 'F':
+        r = read_number(value, "files", &number, err);
+        if (r == 0 && number > CAPTURE_FILES_MAX)
+            return error_input(err, "--files: at most %u", CAPTURE_FILES_MAX);
+        capture->files = (unsigned)number;
+        break;
+    case 'S':
+        return read_number(value, "file-bytes", &capture->file_bytes, err);
+    case 'K':
+        return read_number(value, "keep", &capture->keep_ns, err);
+    case 'W':
+        r = read_number(value, "stall", &number, err);
+        options->stall_ms = (unsigned)number;
+        break;
+    case 'b':
+        r = read_number(value, "buffer", &number, err);
+        options->buffer = (size_t)number;
+        break;
+    default:
+        return error_input(err, "the command line is wrong");
+    }
+    return r;
+}
+
+/**
  * read_option() - Take one option
  * @line:	Filled
  * @key:	Which
@@ -66,78 +117,42 @@ static int read_direction(const char *text, enum capture_direction *ret_directio
 static int read_option(struct command_line *line, int key, const char *value, struct error *err)
 {
     struct capture_options *capture = &line->worker.capture;
-    uint64_t number = 0;
-    int r = 0;
 
     if ((key == 'n' || key == 'k' || key == 'd') && capture->endpoint_count == 0)
         return error_input(err, "--label, --link and --direction belong behind their --interface");
     switch (key) {
     case 'l':
         capture->lab = value;
-        break;
+        return 0;
     case 'f':
         capture->filter = value;
-        break;
-    case 's':
-        r = read_number(value, "snaplen", &number, err);
-        capture->snaplen = number > UINT32_MAX ? UINT32_MAX : (uint32_t)number;
-        break;
-    case 'm':
-        r = read_number(value, "max-packets", &capture->max_packets, err);
-        break;
-    case 'B':
-        r = read_number(value, "max-bytes", &capture->max_bytes, err);
-        break;
-    case 't':
-        r = read_number(value, "duration", &capture->duration_ns, err);
-        break;
-    case 'F':
-        r = read_number(value, "files", &number, err);
-        if (r == 0 && number > CAPTURE_FILES_MAX)
-            return error_input(err, "--files: at most %u", CAPTURE_FILES_MAX);
-        capture->files = (unsigned)number;
-        break;
-    case 'S':
-        r = read_number(value, "file-bytes", &capture->file_bytes, err);
-        break;
-    case 'K':
-        r = read_number(value, "keep", &capture->keep_ns, err);
-        break;
-    case 'W':
-        r = read_number(value, "stall", &number, err);
-        line->worker.stall_ms = (unsigned)number;
-        break;
+        return 0;
     case 'R':
         capture->resume = true;
-        break;
+        return 0;
     case 'C':
         capture->control = true;
-        break;
-    case 'b':
-        r = read_number(value, "buffer", &number, err);
-        line->worker.buffer = (size_t)number;
-        break;
+        return 0;
     case 'L':
         capture->live = true;
-        break;
+        return 0;
     case 'i':
         array_grow(line->endpoints, capture->endpoint_count, line->capacity);
         line->endpoints[capture->endpoint_count++] =
             (struct capture_endpoint){.ifname = value, .label = value};
         capture->endpoints = line->endpoints;
-        break;
+        return 0;
     case 'n':
         line->endpoints[capture->endpoint_count - 1].label = value;
-        break;
+        return 0;
     case 'k':
         line->endpoints[capture->endpoint_count - 1].link = value;
-        break;
+        return 0;
     case 'd':
         return read_direction(value, &line->endpoints[capture->endpoint_count - 1].direction, err);
     default:
-        return error_input(err, "the command line is wrong");
+        return read_amount(&line->worker, key, value, err);
     }
-    return r;
 }
 
 /**

@@ -324,52 +324,56 @@ YAML_READER(yaml_read_qemu_name)
         set_string(target, key, xstrdup(text));
 }
 
-YAML_READER(yaml_read_size)
+/* How an amount with a unit is read and shown. */
+struct unit {
+    int (*parse)(const char *text, uint64_t *ret_value, struct error *err);
+    char *(*format)(uint64_t value);
+};
+
+/**
+ * read_amount() - A number with a unit, within the key's bounds
+ * @reader:	Reader
+ * @target:	Struct that the key's field is in
+ * @key:	Key
+ * @value:	Its value
+ * @unit:	Of it
+ */
+static void read_amount(struct yaml_reader *reader, void *target, const struct yaml_key *key,
+                        const struct yaml_node *value, const struct unit *unit)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
     const char *text = key_text(reader, key, value, false);
-    uint64_t bytes = 0;
+    uint64_t amount = 0;
 
     if (!text)
         return;
-    if (units_parse_size(text, &bytes, &err) < 0) {
+    if (unit->parse(text, &amount, &err) < 0) {
         key_fault(reader, key, value, &err);
-    } else if (bytes < key->least || bytes > key->most) {
-        _cleanup_free_ char *least = units_format_size(key->least);
-        _cleanup_free_ char *most = units_format_size(key->most);
+    } else if (amount < key->least || amount > key->most) {
+        _cleanup_free_ char *least = key->least ? unit->format(key->least) : xstrdup("0");
+        _cleanup_free_ char *most = unit->format(key->most);
         _cleanup_free_ char *shown = yaml_quote(value);
 
         diagnostics_add(reader->diagnostics, value->at,
-                        "%s: %s is out of range: %s to %s is "
-                        "allowed",
-                        key->name, shown, least, most);
+                        "%s: %s is out of range: %s to %s is allowed", key->name, shown, least,
+                        most);
     } else {
-        *(uint64_t *)field(target, key) = bytes;
+        *(uint64_t *)field(target, key) = amount;
     }
+}
+
+YAML_READER(yaml_read_size)
+{
+    static const struct unit bytes = {units_parse_size, units_format_size};
+
+    read_amount(reader, target, key, value, &bytes);
 }
 
 YAML_READER(yaml_read_duration)
 {
-    _cleanup_error_ struct error err = ERROR_INIT;
-    const char *text = key_text(reader, key, value, false);
-    uint64_t ns = 0;
+    static const struct unit ns = {units_parse_duration, units_format_duration};
 
-    if (!text)
-        return;
-    if (units_parse_duration(text, &ns, &err) < 0) {
-        key_fault(reader, key, value, &err);
-    } else if (ns < key->least || ns > key->most) {
-        _cleanup_free_ char *least = key->least ? units_format_duration(key->least) : xstrdup("0");
-        _cleanup_free_ char *most = units_format_duration(key->most);
-        _cleanup_free_ char *shown = yaml_quote(value);
-
-        diagnostics_add(reader->diagnostics, value->at,
-                        "%s: %s is out of range: %s to %s is "
-                        "allowed",
-                        key->name, shown, least, most);
-    } else {
-        *(uint64_t *)field(target, key) = ns;
-    }
+    read_amount(reader, target, key, value, &ns);
 }
 
 YAML_READER(yaml_read_unsigned)
