@@ -3,12 +3,12 @@
 /* A FAT16 file system of a few files, as IOSv, vEOS and the like want for their first
  * configuration.
  *
- * Debian has no library that makes one, only programs: mkfs.fat, mcopy of mtools, and one more for a
- * partition table. Tried for two small files, they take 30 to 80 ms in the engine's loop, where this
- * takes 2 with all sanitizers on; each file would have to lie on the disk first; mcopy reads names
- * by the locale of whoever started the engine (with LC_ALL=C "Größe.cfg" comes out as
- * "GrÃ¶Ã_e.cfg") and has some that it does not copy ("nul"). What is needed of the format is little,
- * since the disk is made once, in one piece:
+ * Debian has no library that makes one, only programs: mkfs.fat, mcopy of mtools, and one more for
+ * a partition table. Tried for two small files, they take 30 to 80 ms in the engine's loop, where
+ * this takes 2 with all sanitizers on; each file would have to lie on the disk first; mcopy reads
+ * names by the locale of whoever started the engine (other letters than those of ASCII come out
+ * wrong with LC_ALL=C) and has some that it does not copy ("nul"). What is needed of the format is
+ * little, since the disk is made once, in one piece:
  *
  *	[partition table, gap]  boot sector  FAT  FAT  root folder  clusters
  *
