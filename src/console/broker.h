@@ -92,8 +92,9 @@ int console_expect(struct console *console, const regex_t *rule, console_expect_
 
 /* console_exec() - Type a command, collect what it prints up to the prompt, strip echo and prompt.
  * Works while people watch: their typing is held back meanwhile. One at a time (-EBUSY). If no
- * prompt is there, Enter is pressed once. A command that does not end in time, or prints more than
- * 1 MiB, is interrupted with ^C. -EINVAL: the command is not one line of text. */
+ * prompt is there, Enter is pressed once. The prompt that ends it has to answer: to @status, or to
+ * Enter. A command that does not end in time, or prints more than 1 MiB, is interrupted with ^C.
+ * -EINVAL: the command is not one line of text. */
 struct console_exec {
     const char *command;   /* one line */
     const regex_t *prompt; /* matches the unfinished last line; must live until called back */

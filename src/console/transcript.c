@@ -20,14 +20,17 @@
 
 #include "console/transcript.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 
-#define PROMPT_REACH 256 /* how far from the line's end a prompt may begin */
-#define ECHO_SLACK   1024
-#define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@"
+#define PROMPT_REACH  256  /* how far from the line's end a prompt may begin */
+#define MESSAGE_REACH 64   /* likewise, for a line that begins with one */
+#define MESSAGE_ROOM  4096 /* how much of the output's end is searched for such lines */
+#define ECHO_SLACK    1024
+#define NAME_LETTERS  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@"
 
 int transcript_check_command(const char *command, struct error *err)
 {
@@ -258,4 +261,142 @@ char *transcript_output(const struct transcript *transcript, size_t *ret_size)
     strbuf_append(&out, line, prompt >= 0 ? (size_t)prompt : strlen(line));
     *ret_size = out.size;
     return strbuf_steal(&out);
+}
+
+bool transcript_message(const struct transcript *transcript)
+{
+    const char *text = transcript->output.size ? transcript->output.data : "";
+    const char *line = lines_current(&transcript->lines);
+    _cleanup_free_ char *all = NULL;
+    char *rest, *at;
+    size_t size;
+
+    if (transcript->ended == 0)
+        return false;
+    for (size_t skip = echo_lines(transcript); skip > 0 && *text; skip--)
+        text = strchrnul(text, '\n') + (*strchrnul(text, '\n') ? 1 : 0);
+    size = strlen(text);
+    all = xasprintf("%s%s", size > MESSAGE_ROOM ? text + size - MESSAGE_ROOM : text, line);
+    rest = all;
+    while ((at = strsep(&rest, "\n"))) {
+        size_t most = strlen(at) < MESSAGE_REACH ? strlen(at) : MESSAGE_REACH;
+
+        for (size_t cut = 2; cut < most; cut++) {
+            char kept = at[cut];
+            bool is_prompt;
+
+            at[cut] = 0;
+            is_prompt = same_name(transcript->prompt_text, at) &&
+                        regexec(transcript->prompt, at, 0, NULL, 0) == 0;
+            at[cut] = kept;
+            if (is_prompt && at[cut + strspn(at + cut, " ")])
+                return true;
+        }
+    }
+    return false;
+}
+
+bool transcript_number(const char *text, int *ret_status)
+{
+    const char *start = text + strspn(text, " \n");
+    char *end;
+    long value;
+
+    errno = 0;
+    value = strtol(start, &end, 10);
+    if (end == start || end[strspn(end, " \n")] || errno || value < 0 || value > 255)
+        return false;
+    *ret_status = (int)value;
+    return true;
+}
+
+/**
+ * last_line() - Where the last of some lines begins
+ * @text:	Lines, each with its newline
+ * @end:	Where they end
+ *
+ * Return: place, or @end if there is none
+ */
+static size_t last_line(const char *text, size_t end)
+{
+    size_t at = end;
+
+    if (at == 0 || text[at - 1] != '\n')
+        return end;
+    at--;
+    while (at > 0 && text[at - 1] != '\n')
+        at--;
+    return at;
+}
+
+bool transcript_status(struct transcript *transcript, const char *command, int *ret_status)
+{
+    struct strbuf *output = &transcript->output;
+    size_t size = strlen(command), end = output->size;
+    bool found = false;
+
+    for (;;) {
+        size_t number = last_line(output->data, end), echo = last_line(output->data, number);
+        _cleanup_free_ char *typed = NULL, *text = NULL;
+        size_t length = number - echo;
+        ptrdiff_t prompt;
+        int status;
+
+        if (number == end || echo == number || length < size + 2)
+            break;
+        text = xstrndup(output->data + number, end - number);
+        typed = xstrndup(output->data + echo, length - 1);
+        if (!transcript_number(text, &status) || strcmp(typed + length - 1 - size, command) != 0)
+            break;
+        typed[length - 1 - size] = 0;
+        prompt = transcript_prompt(typed, false, transcript->prompt, transcript->prompt_text);
+        if (prompt < 0)
+            break;
+        found = true;
+        *ret_status = status;
+        end = echo + (size_t)prompt;
+        if (prompt > 0)
+            break; /* the command's last line had no newline */
+    }
+    if (found) {
+        output->size = end;
+        output->data[end] = 0;
+    }
+    return found;
+}
+
+bool transcript_last_number(struct transcript *transcript, int *ret_status)
+{
+    struct strbuf *output = &transcript->output;
+    size_t at = last_line(output->data, output->size);
+
+    if (at == output->size || !transcript_number(output->data + at, ret_status))
+        return false;
+    output->size = at;
+    output->data[at] = 0;
+    return true;
+}
+
+void transcript_drop_prompts(struct transcript *transcript, size_t most)
+{
+    const char *line = lines_current(&transcript->lines);
+    struct strbuf *output = &transcript->output;
+    ptrdiff_t prompt = transcript_prompt(line, transcript->lines.continued, transcript->prompt,
+                                         transcript->prompt_text);
+    size_t size;
+
+    if (prompt < 0)
+        return;
+    line += prompt;
+    size = strlen(line);
+    for (bool whole = true; most > 0 && whole; most--) {
+        size_t at = last_line(output->data, output->size), length = output->size - at;
+
+        if (length < size + 1 || memcmp(output->data + output->size - size - 1, line, size) != 0)
+            return;
+        /* Before it may stand what the command printed without a newline. */
+        whole = length == size + 1;
+        output->size -= size + 1;
+        output->data[output->size] = 0;
+    }
 }

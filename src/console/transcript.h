@@ -53,3 +53,23 @@ char *transcript_output(const struct transcript *transcript, size_t *ret_size);
  * begins with other text the text of a @known prompt is looked for first. */
 ptrdiff_t transcript_prompt(const char *line, bool continued, const regex_t *prompt,
                             const char *known);
+
+/* transcript_message() - Did other text follow a prompt in the same line, as a guest's messages do?
+ */
+bool transcript_message(const struct transcript *transcript);
+
+/* transcript_number() - Is a text a status, 0 to 255, and nothing else? */
+bool transcript_number(const char *text, int *ret_status);
+
+/* transcript_status() - The status command was typed while the command ran, so that its prompt, its
+ * echo and its number, perhaps several times over, are the end of the output: take them off.
+ * Return: whether that is so, with the first number */
+bool transcript_status(struct transcript *transcript, const char *command, int *ret_status);
+
+/* transcript_last_number() - If the last line is a status and nothing else, take it off.
+ * Return: whether it was */
+bool transcript_last_number(struct transcript *transcript, int *ret_status);
+
+/* transcript_drop_prompts() - Enter was pressed while the command ran: take off at most @most lines
+ * at the end that have nothing but the present prompt; of the first of them its beginning stays. */
+void transcript_drop_prompts(struct transcript *transcript, size_t most);

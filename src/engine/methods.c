@@ -451,8 +451,11 @@ static void method_exec(struct rpc_call *call, json_t *params, void *data)
         r = rpc_param_integer(params, "timeout_s", false, 1, 86400, &timeout_s, &err);
     if (r == 0 && !(node = lab_find_node(data, name, &serial, &err)))
         r = -EINVAL;
-    if (r == 0 && command[strcspn(command, "\r\n")])
+    if (r == 0 && command[strcspn(command, "\r\n")]) {
         r = error_input(&err, "the command must be a single line");
+        error_hint(&err,
+                   "several go into a file for labctl node exec --script, each as 'run LINE'");
+    }
     if (r == 0 && serial == 0 && !node->has_prompt) {
         r = error_set(&err, ENOTSUP,
                       "image '%s' has no prompt rule, so the end of a command cannot "

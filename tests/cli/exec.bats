@@ -78,4 +78,12 @@ teardown() {
 	output_has 'fails:1: run false: status 1'
 	# Output that is just the prompt, and more after a pause.
 	[ "$(on h1 "printf '%s\n' one; sleep 0.3; echo two")" = $'one\ntwo' ]
+	# The node's own prompt, without the end of the line, and a pause: what comes then, and the status, are its own.
+	expect_status 1 labctl node exec h1 "printf 'h1:~# '; sleep 1; echo two; false"
+	[ "$output" = 'h1:~# two' ]
+	# A message of the kernel's in between does no harm.
+	[ "$(on h1 "(sleep 0.2; echo '<1>a message' >/dev/kmsg) & sleep 0.1")" ]
+	[ "$(on h1 'echo as ever')" = 'as ever' ]
+	expect_status 2 labctl node exec h1 $'one\ntwo'
+	output_has 'single line' '--script'
 }

@@ -120,12 +120,12 @@ static int shell_stop(void **state)
     return 0;
 }
 
-static void shell_run(struct shell *shell, const char *command, unsigned timeout_ms,
-                      struct result *result)
+static void shell_run_as(struct shell *shell, const char *command, const char *status,
+                         unsigned timeout_ms, struct result *result)
 {
     struct console_exec exec = {.command = command,
                                 .prompt = &shell->prompt,
-                                .status = "echo $?",
+                                .status = status,
                                 .timeout_ns = timeout_ms * 1000000ull};
     struct error err = ERROR_INIT;
 
@@ -138,17 +138,49 @@ static void shell_run(struct shell *shell, const char *command, unsigned timeout
     assert_true(result->called);
 }
 
-static void expect_run(struct shell *shell, const char *command, int status, const char *output)
+static void shell_run(struct shell *shell, const char *command, unsigned timeout_ms,
+                      struct result *result)
+{
+    shell_run_as(shell, command, "echo $?", timeout_ms, result);
+}
+
+static void expect_run_as(struct shell *shell, const char *command, const char *status_command,
+                          int status, const char *output)
 {
     struct result result;
 
-    shell_run(shell, command, 20000, &result);
+    shell_run_as(shell, command, status_command, 20000, &result);
     if (result.status != status || strcmp(result.output, output) != 0)
         print_message("%s: status %d, %s: '%s'\n", command, result.status,
                       result.message ? result.message : "", result.output);
     assert_int_equal(result.status, status);
     assert_string_equal(result.output, output);
     result_done(&result);
+}
+
+static void expect_run(struct shell *shell, const char *command, int status, const char *output)
+{
+    expect_run_as(shell, command, "echo $?", status, output);
+}
+
+/* Commands that print the very prompt that they were typed at, and pause. */
+static void not_the_prompt(void **state)
+{
+    static const char *const ways[] = {"echo $?", NULL};
+    struct shell *shell = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *way = ways[i];
+        int three = way ? 3 : 0;
+
+        expect_run_as(shell, "printf 'h1:/# '; sleep 0.4; echo two", way, 0, "h1:/# two\n");
+        expect_run_as(shell, "printf 'h1:/# '; sleep 0.4; printf 'two'; (exit 3)", way, three,
+                      "h1:/# two");
+        expect_run_as(shell, "echo one; printf 'h1:/# '; sleep 0.4; echo; sleep 0.4; echo two", way,
+                      0, "one\nh1:/# \ntwo\n");
+        expect_run_as(shell, "echo plain", way, 0, "plain\n");
+    }
+    expect_run(shell, "printf 'h1:/# '; sleep 0.4; (exit 3)", 3, "h1:/# ");
 }
 
 static void bash_commands(void **state)
@@ -228,7 +260,7 @@ static void typing_is_held_back(void **state)
     run_for(&shell->f, 50);
     seen_type(&a, "echo la");
     seen_type(&a, "ter\r");
-    for (int i = 0; i < 3000 && !result.called; i++)
+    for (int i = 0; i < 20000 && !result.called; i++)
         run_for(&shell->f, 1);
     assert_true(result.called);
     assert_string_equal(result.output, "done\n");
@@ -245,7 +277,7 @@ static void typing_is_held_back(void **state)
     assert_int_equal(console_exec(shell->f.console, &exec, on_result, &result, NULL), 0);
     seen_type(&a, "echo from the grave\r");
     seen_done(&a);
-    for (int i = 0; i < 3000 && !result.called; i++)
+    for (int i = 0; i < 20000 && !result.called; i++)
         run_for(&shell->f, 1);
     result_done(&result);
     run_for(&shell->f, 300);
@@ -278,6 +310,18 @@ static void wait_heard(struct fixture *f, const char *text)
     strbuf_done(&heard);
 }
 
+/* The router's prompt, which has to answer an empty line to be believed. */
+static void prompts(struct fixture *f, const char *text, struct result *result)
+{
+    guest_puts(f, text);
+    wait_heard(f, "\r");
+    assert_false(result->called);
+    guest_puts(f, "\r\nr1# ");
+    for (int i = 0; i < 100 && !result->called; i++)
+        run_for(f, 10);
+    assert_true(result->called);
+}
+
 static void played_router(void **state)
 {
     regex_t prompt = router_prompt(), error, pager;
@@ -298,9 +342,7 @@ static void played_router(void **state)
     guest_puts(&f, "show ip ospf neighbor\r\n");
     run_for(&f, 100);
     assert_false(result.called);
-    guest_puts(&f, "\r\nNeighbor ID  Pri State\r\n10.0.0.2  1 Full/DR\r\n\r\nr1# ");
-    run_for(&f, 100);
-    assert_true(result.called);
+    prompts(&f, "\r\nNeighbor ID  Pri State\r\n10.0.0.2  1 Full/DR\r\n\r\nr1# ", &result);
     assert_int_equal(result.status, 0);
     assert_string_equal(result.output, "\nNeighbor ID  Pri State\n10.0.0.2  1 Full/DR\n\n");
     result_done(&result);
@@ -308,8 +350,7 @@ static void played_router(void **state)
     exec.command = "shwo";
     assert_int_equal(console_exec(f.console, &exec, on_result, &result, NULL), 0);
     wait_heard(&f, "shwo\r");
-    guest_puts(&f, "shwo\r\n% Unknown command: shwo\r\nr1# ");
-    run_for(&f, 100);
+    prompts(&f, "shwo\r\n% Unknown command: shwo\r\nr1# ", &result);
     assert_int_equal(result.status, 1);
     assert_string_equal(result.output, "% Unknown command: shwo\n");
     result_done(&result);
@@ -319,9 +360,7 @@ static void played_router(void **state)
     wait_heard(&f, "show run\r");
     guest_puts(&f, "show run\r\nhostname r1\r\n--More-- ");
     wait_heard(&f, " ");
-    guest_puts(&f, "\r         \r!\r\nr1# ");
-    run_for(&f, 250);
-    assert_true(result.called);
+    prompts(&f, "\r         \r!\r\nr1# ", &result);
     assert_int_equal(result.status, 0);
     assert_string_equal(result.output, "hostname r1\n!        \n");
     result_done(&result);
@@ -332,9 +371,7 @@ static void played_router(void **state)
     wait_heard(&f, "show run\r");
     guest_puts(&f, "show run\r\nhostname r1\r\nPress any key to go on");
     wait_heard(&f, " ");
-    guest_puts(&f, "\r\033[K!\r\nr1# ");
-    run_for(&f, 250);
-    assert_true(result.called);
+    prompts(&f, "\r\033[K!\r\nr1# ", &result);
     assert_string_equal(result.output, "hostname r1\n!\n");
     result_done(&result);
     /* Something like a prompt, but another's: a pause is not the end yet. */
@@ -344,10 +381,45 @@ static void played_router(void **state)
     guest_puts(&f, "copy a b\r\nimage# ");
     run_for(&f, 400);
     assert_false(result.called);
-    guest_puts(&f, "done\r\nr1# ");
+    prompts(&f, "done\r\nr1# ", &result);
+    assert_string_equal(result.output, "image# done\n");
+    result_done(&result);
+    /* A message right behind the prompt: Enter brings another one. */
+    exec.command = "end";
+    assert_int_equal(console_exec(f.console, &exec, on_result, &result, NULL), 0);
+    wait_heard(&f, "end\r");
+    prompts(&f, "end\r\nr1# *Mar  1 00:02: %SYS-5-CONFIG_I: Configured from console\r\n", &result);
+    assert_string_equal(result.output,
+                        "r1# *Mar  1 00:02: %SYS-5-CONFIG_I: Configured from console\n");
+    result_done(&result);
+    /* A command that prints the prompt again and again, and then ends. */
+    exec.command = "tricky";
+    assert_int_equal(console_exec(f.console, &exec, on_result, &result, NULL), 0);
+    wait_heard(&f, "tricky\r");
+    guest_puts(&f, "tricky\r\nr1# ");
+    for (int i = 0; i < 2; i++) {
+        wait_heard(&f, "\r");
+        guest_puts(&f, "\r\n");
+        run_for(&f, 200);
+        guest_puts(&f, "r1# ");
+    }
+    wait_heard(&f, "\r");
+    guest_puts(&f, "\r\nreally over\r\n");
+    prompts(&f, "r1# \r\nr1# \r\nr1# \r\nr1# ", &result);
+    assert_string_equal(result.output, "r1# \nr1# \nr1# really over\n");
+    result_done(&result);
+    /* One that spoils the answer. */
+    exec.command = "sh";
+    assert_int_equal(console_exec(f.console, &exec, on_result, &result, NULL), 0);
+    wait_heard(&f, "sh\r");
+    guest_puts(&f, "sh\r\nr1# ");
+    wait_heard(&f, "\r");
+    guest_puts(&f, "\r\nr1# %LINK-3-UPDOWN: up\r\n");
+    wait_heard(&f, "\r");
+    assert_false(result.called);
+    guest_puts(&f, "\r\nr1# ");
     run_for(&f, 250);
     assert_true(result.called);
-    assert_string_equal(result.output, "image# done\n");
     result_done(&result);
     regfree(&pager);
     regfree(&prompt);
@@ -358,14 +430,14 @@ static void played_router(void **state)
 static void faults(void **state)
 {
     regex_t prompt = router_prompt();
-    struct console_exec exec = {
-        .command = "show", .prompt = &prompt, .status = "echo $?", .timeout_ns = 200000000};
+    struct console_exec exec = {.command = "show", .prompt = &prompt, .status = "echo $?"};
     struct result result = {.called = false};
     struct error err = ERROR_INIT;
     struct fixture f;
 
     (void)state;
     fixture_init(&f, 0, 0);
+    exec.timeout_ns = 200000000;
     /* Never a prompt. */
     guest_puts(&f, "grub rescue> ");
     assert_int_equal(console_exec(f.console, &exec, on_result, &result, NULL), 0);
@@ -376,13 +448,17 @@ static void faults(void **state)
     result_done(&result);
     assert_string_equal(guest_hears(&f), "\r");
     /* A status that is none. */
+    exec.timeout_ns = 0;
     guest_puts(&f, "\r\nr1# ");
     assert_int_equal(console_exec(f.console, &exec, on_result, &result, NULL), 0);
     wait_heard(&f, "show\r");
     guest_puts(&f, "show\r\nr1# ");
-    wait_heard(&f, "echo $?\r");
-    guest_puts(&f, "echo $?\r\n% Unknown\r\nr1# ");
-    run_for(&f, 80);
+    for (int i = 0; i < 3; i++) {
+        assert_false(result.called);
+        wait_heard(&f, "echo $?\r");
+        guest_puts(&f, "echo $?\r\n% Unknown\r\nr1# ");
+        run_for(&f, 250);
+    }
     assert_int_equal(result.status, -1);
     assert_non_null(strstr(result.message, "'echo $?' printed \"% Unknown"));
     result_done(&result);
@@ -416,6 +492,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bash_commands, shell_start, shell_stop),
+        cmocka_unit_test_setup_teardown(not_the_prompt, shell_start, shell_stop),
         cmocka_unit_test_setup_teardown(bash_limits, shell_start, shell_stop),
         cmocka_unit_test_setup_teardown(typing_is_held_back, shell_start, shell_stop),
         cmocka_unit_test(played_router),
