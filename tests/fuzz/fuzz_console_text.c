@@ -54,7 +54,8 @@ static struct strbuf transcript_of(const char *command, const uint8_t *data, siz
     struct strbuf out = STRBUF_INIT;
     struct transcript transcript;
     char *text;
-    size_t length;
+    size_t length, after;
+    int status = 0;
 
     transcript_init(&transcript, command, &prompt, "r1# ");
     for (size_t at = 0; at < size; at += step)
@@ -63,6 +64,17 @@ static struct strbuf transcript_of(const char *command, const uint8_t *data, siz
     text = transcript_output(&transcript, &length);
     CHECK(length == strlen(text) && length <= TRANSCRIPT_MAX + LINES_MAX);
     strbuf_append(&out, text, length);
+    free(text);
+    /* What was typed while the command ran is taken off, and only that. */
+    strbuf_append(&out, transcript_message(&transcript) ? "m" : "-", 1);
+    if (transcript_status(&transcript, "echo $?", &status) ||
+        transcript_last_number(&transcript, &status))
+        CHECK(status >= 0 && status <= 255);
+    transcript_drop_prompts(&transcript, 3);
+    CHECK(transcript.output.size == strlen(transcript.output.size ? transcript.output.data : ""));
+    text = transcript_output(&transcript, &after);
+    CHECK(after == strlen(text) && after <= length);
+    strbuf_append(&out, text, after);
     free(text);
     transcript_done(&transcript);
     return out;
