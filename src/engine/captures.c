@@ -91,11 +91,12 @@ json_t *captures_json(const struct capture_run *run)
     /* Workers report once a second if there is something new. */
     bool lately = !run->ended && realtime_ms() < run->report_ms + RATE_AGE_MS;
     double rate = lately ? run->packets_per_s : 0;
+    const char *state = run->ended ? "ended" : run->started ? "running" : "starting";
     json_t *json = json_pack("{s:i, s:O, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:s, s:s?}", "id",
                              (int)run->id, "where", run->where, "file", run->file, "filter",
                              run->filter, "side", run->side, "packets", (json_int_t)run->packets,
                              "bytes", (json_int_t)run->bytes, "dropped", (json_int_t)run->dropped,
-                             "state", run->ended ? "ended" : "running", "error", run->error);
+                             "state", state, "error", run->error);
 
     (void)json_object_set_new(json, "packets_per_s", json_real(rate));
     (void)json_object_set(json, "files", run->files ? run->files : json_null());
@@ -488,7 +489,7 @@ struct request {
     json_t *where; /* borrowed */
     const char *filter, *side, *file;
     json_int_t snaplen, packets, bytes, duration_ms, file_bytes, files;
-    bool once;
+    bool once, joins;
     struct capture_where endpoints;
 };
 
@@ -538,10 +539,14 @@ static int read_request(struct lab *lab, json_t *params, struct request *request
                               &request->files, err);
     if (r == 0 && request->filter)
         r = capture_filter_check(request->filter, err);
+    if (r == 0 && lab->state == LAB_STOPPING)
+        r = error_set(err, ESHUTDOWN, "lab '%s' is going down", lab->name);
     if (r == 0)
         r = network_ensure(lab, err);
     if (r == 0)
         r = rpc_param_bool(params, "once", false, &request->once, err);
+    if (r == 0)
+        r = rpc_param_bool(params, "joins", false, &request->joins, err);
     if (r == 0)
         r = capture_where_resolve(lab, request->where, request->side, &request->endpoints, err);
     if (r == 0 && request->once && !request->side)
@@ -629,6 +634,9 @@ int captures_start(struct lab *lab, json_t *params, int fd, struct capture_run *
     lab->next_capture++;
     array_grow(lab->captures, lab->capture_count, lab->capture_capacity);
     lab->captures[lab->capture_count++] = run;
+    if (request.joins)
+        tell_note(run, "labctl: the stream broke off here, as its worker was killed: packets "
+                       "before this one may be missing");
     lab_changed(lab);
     *ret_run = run;
     return 0;

@@ -180,8 +180,12 @@ replaced() {
 	} | sort | diff - <(seen "$T/lab.pcapng" | sort)
 }
 
-@test "a worker that is killed is replaced: one file, whole, with a word about it" {
-	local was ring
+@test "a worker that is killed is replaced: one file, one stream, whole, with a word about it" {
+	local was ring stream reader
+	timeout -k 5 100 "$LABCTL" capture stream a:eth0 --packets 100 >"$T/stream.pcapng" 2>"$T/err" </dev/null &
+	reader=$!
+	wait_until 10 eval '[ "$(json ".captures | map(select(.state == \"running\")) | length" capture list)" = 1 ]'
+	stream=$(json '.captures[] | select(.state == "running") | .id' capture list)
 	start -w "$T/lab.pcapng"
 	start a:eth0 --rotate 64Kx3 -w "$T/ring.pcapng"
 	ring=$ID
@@ -190,11 +194,14 @@ replaced() {
 	wait_until 10 eval '[ "$(json ".captures[] | select(.id == $ID) | .packets" capture list)" = 100 ]'
 	# So old must a worker be to be replaced; younger ones would only die again.
 	sleep 2
-	was=" $(worker "$ID") $(worker "$ring") "
-	# shellcheck disable=SC2086 # two
+	wait_until 10 eval '[ "$(json ".captures[] | select(.id == $stream) | .packets" capture list)" = 50 ]'
+	was=" $(worker "$ID") $(worker "$ring") $(worker "$stream") "
+	# shellcheck disable=SC2086 # three
 	kill -9 $was
 	wait_until 10 replaced "$ID" "$was"
 	wait_until 10 replaced "$ring" "$was"
+	# The stream has lost its pipe: its reader asks for another one, and joins them.
+	wait_until 20 eval '[ "$(json ".captures[] | select(.id != $stream and .file == null) | .state" capture list)" = running ]'
 	labctl capture note 'it goes on'
 	labctl topology apply "$T/two.yaml"
 	inject 51 100 a:eth0 d:eth0
@@ -209,12 +216,13 @@ replaced() {
 	capinfos "$T/lab.pcapng" >/dev/null
 	tcpdump -nr "$T/lab.pcapng" 2>/dev/null | grep -c 0x88b5
 	[ "$(seen "$T/ring.1.pcapng" | wc -l)" = 100 ]
-	# A stream has lost its pipe: its reader hears of the end.
-	timeout -k 5 60 "$LABCTL" capture stream a:eth0 >"$T/stream.pcapng" 2>"$T/err" </dev/null &
-	local reader=$!
-	wait_until 10 eval '[ "$(json ".captures | map(select(.state == \"running\")) | length" capture list)" = 1 ]'
-	ID=$(json '.captures[] | select(.state == "running") | .id' capture list)
-	wait_until 10 eval '[ -n "$(worker "$ID")" ]'
-	kill -9 "$(worker "$ID")"
-	wait $reader || true
+	# It ended by its limit, which both parts count towards.
+	wait $reader
+	{ frames a:eth0 ab 1 50 && frames a:eth0 renamed 51 100; } | diff - <(seen "$T/stream.pcapng")
+	grep -q 'broke off, as its worker was killed, and goes on' "$T/err"
+	run tshark -n -r "$T/stream.pcapng" -Y frame.comment -T fields -e frame.comment
+	output_has 'the stream broke off here, as its worker was killed'
+	run capinfos "$T/stream.pcapng"
+	output_has 'Number of packets = 50' 'Number of stat entries = 1'
+	tcpdump -nr "$T/stream.pcapng" 2>/dev/null | grep -c 0x88b5
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "capture/reader.h"
+#include "labctl/capture_source.h"
 #include "labctl/labctl.h"
 
 #define CAPTURE_RING_MAX       50
@@ -22,24 +23,19 @@ int capture_file_param(const char *file, json_t *params, struct error *err);
 /* capture_duration() - Understand --OPTION's time. */
 int capture_duration(const char *option, const char *text, uint64_t *ret_ms, struct error *err);
 
-/* capture_stream_open() - Begin a capture.stream. Steals @params. Return: the connection, from
- * which pcapng comes, or -errno */
-int capture_stream_open(const struct invocation *invocation, json_t *params, struct error *err);
-
-/* capture_copy() - Pass whole pcapng blocks on until one side ends or a signal comes. Return: 0 or
+/* capture_copy() - Pass packets on as pcapng, until one side ends or a signal comes. Return: 0 or
  * -errno */
-int capture_copy(int from, int to, struct error *err);
+int capture_copy(struct capture_source *source, int to, struct error *err);
 
-/* capture_feed() - Start a program that reads pcapng from its standard input, and pass a connection
+/* capture_feed() - Start a program that reads pcapng from its standard input, and pass packets
  * on to it until one of them ends or a signal comes.
  * @stderr_fd:	Where what it complains of goes
  * Return: its exit status (0 after a signal), -ENOENT if it is not installed, or another -errno */
-int capture_feed(int fd, const char *const *argv, int stderr_fd, struct error *err);
+int capture_feed(struct capture_source *source, const char *const *argv, int stderr_fd,
+                 struct error *err);
 
-/* capture_read() - Hand every packet of a connection to @fn, until it ends, a signal comes, or
- * @until_ms (capture_now_ms(), 0: never). Return: 0 or -errno */
+/* capture_read() - Hand every packet to @fn, until the stream ends, a signal comes or nobody reads
+ * standard output any more. Return: 0 or -errno */
 typedef void capture_packet_fn(const struct capture_packet *packet, void *data);
-int capture_read(int fd, int64_t until_ms, capture_packet_fn *fn, void *data, struct error *err);
-
-/* capture_now_ms() - Monotonic time. */
-int64_t capture_now_ms(void);
+int capture_read(struct capture_source *source, capture_packet_fn *fn, void *data,
+                 struct error *err);

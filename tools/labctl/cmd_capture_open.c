@@ -22,17 +22,18 @@ static const struct option_spec open_options[] = {
 static int run_open(struct invocation *invocation, struct error *err)
 {
     const char *with = invocation_value(invocation, "with"), *program = with ? with : "wireshark";
-    _cleanup_close_ int fd = -1;
+    _cleanup_source_ struct capture_source *source = NULL;
     json_t *params = NULL;
     int r = capture_params(invocation, &params, err);
 
     if (r < 0)
         return r;
     work_catch_signals();
-    fd = capture_stream_open(invocation, params, err);
-    if (fd < 0)
-        return fd;
-    r = capture_feed(fd, (const char *const[]){program, "-k", "-i", "-", NULL}, STDERR_FILENO, err);
+    r = capture_source_open(invocation, params, &source, err);
+    if (r < 0)
+        return r;
+    r = capture_feed(source, (const char *const[]){program, "-k", "-i", "-", NULL}, STDERR_FILENO,
+                     err);
     if (r == -ENOENT)
         error_hint(err, "install wireshark, or see packets here: labctl capture watch");
     if (r <= 0)

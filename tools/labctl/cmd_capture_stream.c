@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* capture stream: pcapng from the engine's connection to standard output, live. Only whole blocks
- * are passed on (draft-ietf-opsawg-pcapng, 3.1: type, total length, body, total length again), so
- * that what was written is a whole file whenever it ends: by ^C, by the reader going away, or by
- * the lab. */
+/* capture stream: what comes by capture_source.c, to standard output, or to a program. */
 
+#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/file.h"
 #include "base/spawn.h"
-#include "base/strbuf.h"
 #include "labctl/capture_params.h"
-#include "labctl/lab.h"
 #include "labctl/labctl.h"
 #include "labctl/work.h"
 
@@ -33,56 +23,21 @@ static const struct option_spec stream_options[] = {
     {0},
 };
 
-/**
- * pass_blocks() - Write the whole blocks of a buffer out, and keep the rest
- * @buffer:	Buffer
- * @to:		Where to
- * @err:	Error to fill
- *
- * Return: 0; -EPIPE without @err if nobody reads any more; other -errno
- */
-static int pass_blocks(struct strbuf *buffer, int to, struct error *err)
+int capture_copy(struct capture_source *source, int to, struct error *err)
 {
-    ssize_t whole = capture_blocks(buffer->data, buffer->size);
-    int r;
+    while (work_interrupts() == 0) {
+        const void *data;
+        ssize_t n = capture_source_read(source, to, &data, err);
+        int r = n > 0 ? write_all(to, data, (size_t)n) : 0;
 
-    if (whole < 0)
-        return error_set(err, EPROTO, "the engine sent what is no pcapng");
-    if (whole == 0)
-        return 0;
-    r = write_all(to, buffer->data, (size_t)whole);
-    if (r < 0)
-        return r == -EPIPE ? r : error_errno(err, -r, "write the capture");
-    strbuf_consume(buffer, (size_t)whole);
-    return 0;
-}
-
-int capture_copy(int from, int to, struct error *err)
-{
-    _cleanup_strbuf_ struct strbuf buffer = STRBUF_INIT;
-    char chunk[65536];
-    int r = 0;
-
-    while (r == 0 && work_interrupts() == 0) {
-        /* A reader that leaves shows as an error on the pipe, also while no packet comes. */
-        struct pollfd wait[] = {{.fd = from, .events = POLLIN}, {.fd = to, .events = 0}};
-        ssize_t n;
-
-        if (poll(wait, 2, 500) <= 0)
-            continue;
-        if (wait[1].revents & (POLLERR | POLLHUP))
-            return 0;
-        if (!(wait[0].revents & (POLLIN | POLLHUP | POLLERR)))
-            continue;
-        n = recv(from, chunk, sizeof(chunk), MSG_DONTWAIT);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (n <= 0)
-            return 0;
-        strbuf_append(&buffer, chunk, (size_t)n);
-        r = pass_blocks(&buffer, to, err);
+        if (n == -ENODATA || r == -EPIPE)
+            break;
+        if (n < 0)
+            return (int)n;
+        if (r < 0)
+            return error_errno(err, -r, "write the capture");
     }
-    return r == -EPIPE ? 0 : r;
+    return 0;
 }
 
 /**
@@ -117,7 +72,8 @@ static int start_reader(const char *const *argv, int stderr_fd, int *ret_pipe, p
     return r;
 }
 
-int capture_feed(int fd, const char *const *argv, int stderr_fd, struct error *err)
+int capture_feed(struct capture_source *source, const char *const *argv, int stderr_fd,
+                 struct error *err)
 {
     int pipe_fd = -1, status = 0;
     pid_t pid;
@@ -125,8 +81,9 @@ int capture_feed(int fd, const char *const *argv, int stderr_fd, struct error *e
 
     if (r < 0)
         return r;
-    r = capture_copy(fd, pipe_fd, err);
+    r = capture_copy(source, pipe_fd, err);
     (void)close(pipe_fd);
+    capture_source_hang_up(source); /* a window may stay for long */
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (r < 0 || !WIFEXITED(status) || work_interrupts() > 0)
@@ -134,27 +91,9 @@ int capture_feed(int fd, const char *const *argv, int stderr_fd, struct error *e
     return WEXITSTATUS(status);
 }
 
-int capture_stream_open(const struct invocation *invocation, json_t *params, struct error *err)
-{
-    _cleanup_client_ struct rpc_client *client = NULL;
-    _cleanup_json_ json_t *result = NULL;
-    _cleanup_free_ char *rest = NULL;
-    size_t size;
-    int r = lab_open(invocation, &client, NULL, err);
-
-    if (r < 0) {
-        json_decref(params);
-        return r;
-    }
-    r = rpc_invoke(client, "capture.stream", params, &result, err);
-    if (r < 0)
-        return r;
-    return rpc_client_steal(steal_ptr(client), &rest, &size); /* there is no rest */
-}
-
 int capture_stream_run(struct invocation *invocation, struct error *err)
 {
-    _cleanup_close_ int fd = -1;
+    _cleanup_source_ struct capture_source *source = NULL;
     json_t *params = NULL;
     int r;
 
@@ -168,8 +107,8 @@ int capture_stream_run(struct invocation *invocation, struct error *err)
     if (r < 0)
         return r;
     work_catch_signals();
-    fd = capture_stream_open(invocation, params, err);
-    return fd < 0 ? fd : capture_copy(fd, STDOUT_FILENO, err);
+    r = capture_source_open(invocation, params, &source, err);
+    return r < 0 ? r : capture_copy(source, STDOUT_FILENO, err);
 }
 
 const struct command cmd_capture_stream = {

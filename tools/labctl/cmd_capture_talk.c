@@ -186,7 +186,7 @@ static int run_talk(struct invocation *invocation, struct error *err)
     const char *for_text = invocation_value(invocation, "for");
     struct talk talk = {.count = 0};
     uint64_t wait_ms = TALK_MS;
-    _cleanup_close_ int fd = -1;
+    _cleanup_source_ struct capture_source *source = NULL;
     json_t *params = NULL;
     size_t at = 0;
     int r = 0;
@@ -200,10 +200,10 @@ static int run_talk(struct invocation *invocation, struct error *err)
     (void)json_object_set_new(params, "once", json_true());
     (void)json_object_set_new(params, "duration_ms", json_integer((json_int_t)wait_ms));
     work_catch_signals();
-    fd = capture_stream_open(invocation, params, err);
-    if (fd < 0)
-        return fd;
-    r = capture_read(fd, 0, count_packet, &talk, err);
+    r = capture_source_open(invocation, params, &source, err);
+    if (r < 0)
+        return r;
+    r = capture_read(source, count_packet, &talk, err);
     for (size_t i = 0; i < talk.room; i++)
         if (*talk.pairs[i].protocol)
             talk.pairs[at++] = talk.pairs[i];

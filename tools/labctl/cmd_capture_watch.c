@@ -5,12 +5,11 @@
  * Else, and with --plain, labctl's own short decoder. It is also the one that tells what was noted
  * on a packet, and waits for nothing: tshark shows packets twice a second. */
 
-#include <poll.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -62,42 +61,30 @@ static void print_packet(const struct capture_packet *packet)
                  decode.info, *decode.info ? " " : "", packet->original);
 }
 
-int capture_read(int fd, int64_t until_ms, capture_packet_fn *fn, void *data, struct error *err)
+int capture_read(struct capture_source *source, capture_packet_fn *fn, void *data,
+                 struct error *err)
 {
     struct capture_reader *reader = capture_reader_new();
     struct capture_packet packet;
-    char chunk[65536];
     int r = 0;
 
     while (r == 0 && work_interrupts() == 0) {
-        struct pollfd wait[] = {{.fd = fd, .events = POLLIN}, {.fd = STDOUT_FILENO, .events = 0}};
-        int64_t left = until_ms ? until_ms - capture_now_ms() : 500;
-        ssize_t n;
+        const void *blocks;
+        ssize_t n = capture_source_read(source, STDOUT_FILENO, &blocks, err);
 
-        if (left <= 0)
+        if (n == -ENODATA)
             break;
-        (void)poll(wait, 2, left < 500 ? (int)left : 500);
-        if (wait[1].revents & (POLLERR | POLLHUP))
-            break;
-        n = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (n <= 0)
-            break;
-        capture_reader_feed(reader, chunk, (size_t)n);
+        if (n < 0) {
+            capture_reader_free(reader);
+            return (int)n;
+        }
+        if (n > 0)
+            capture_reader_feed(reader, blocks, (size_t)n);
         while ((r = capture_reader_next(reader, &packet)) > 0)
             fn(&packet, data);
     }
     capture_reader_free(reader);
     return r < 0 ? error_set(err, -r, "the engine sent what is no pcapng") : 0;
-}
-
-int64_t capture_now_ms(void)
-{
-    struct timespec now = {0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /**
@@ -114,12 +101,12 @@ static void watch_packet(const struct capture_packet *packet, void *data)
 
 /**
  * by_tshark() - Have tshark show what comes
- * @fd:		Connection
+ * @source:	Packets
  * @err:	Error to fill
  *
  * Return: 0; -ENOENT if it is not installed; other -errno
  */
-static int by_tshark(int fd, struct error *err)
+static int by_tshark(struct capture_source *source, struct error *err)
 {
     static const char columns[] =
         "gui.column.format:\"Time\",\"%At\",\"Where\",\"%Cus:frame.interface_name:0:R\","
@@ -128,7 +115,7 @@ static int by_tshark(int fd, struct error *err)
     _cleanup_close_ int log_fd = memfd_create("tshark", MFD_CLOEXEC);
     char said[4096];
     ssize_t n;
-    int r = capture_feed(fd, argv, log_fd, err);
+    int r = capture_feed(source, argv, log_fd, err);
 
     if (r <= 0)
         return r;
@@ -141,23 +128,23 @@ static int by_tshark(int fd, struct error *err)
 static int run_watch(struct invocation *invocation, struct error *err)
 {
     bool plain = invocation_flag(invocation, "plain") || invocation->json;
-    _cleanup_close_ int fd = -1;
+    _cleanup_source_ struct capture_source *source = NULL;
     json_t *params = NULL;
     int r = capture_params(invocation, &params, err);
 
     if (r < 0)
         return r;
     work_catch_signals();
-    fd = capture_stream_open(invocation, params, err);
-    if (fd < 0)
-        return fd;
+    r = capture_source_open(invocation, params, &source, err);
+    if (r < 0)
+        return r;
     if (!plain) {
-        r = by_tshark(fd, err);
+        r = by_tshark(source, err);
         if (r != -ENOENT)
             return r;
         error_done(err);
     }
-    return capture_read(fd, 0, watch_packet, NULL, err);
+    return capture_read(source, watch_packet, NULL, err);
 }
 
 const struct command cmd_capture_watch = {

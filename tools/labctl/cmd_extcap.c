@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* extcap: what Wireshark, tshark and dumpcap ask of a capture plugin (extcap(4), "extcap" in
+/* extcap: what Wireshark and tshark ask of a capture plugin (extcap(4), "extcap" in
  * Wireshark's developer's guide). --install writes a one-line script into the folders where they
  * look for a user's own plugins (4.0: ~/.config/wireshark/extcap, later ~/.local/lib/wireshark/
  * extcap), and that calls this. Wireshark asks in several runs: which interfaces there are, of
@@ -124,7 +124,8 @@ static int run_capture(struct invocation *invocation, const char *name, struct e
     const char *filter = invocation_value(invocation, "extcap-capture-filter");
     const char *lab = name + strlen(PREFIX), *where = strchr(lab, ':');
     _cleanup_free_ char *lab_name = xstrndup(lab, where ? (size_t)(where - lab) : strlen(lab));
-    _cleanup_close_ int output = -1, fd = -1;
+    _cleanup_source_ struct capture_source *source = NULL;
+    _cleanup_close_ int output = -1;
     json_t *params = json_object();
     int r = 0;
 
@@ -141,14 +142,14 @@ static int run_capture(struct invocation *invocation, const char *name, struct e
     }
     work_catch_signals();
     invocation->lab = lab_name;
-    fd = capture_stream_open(invocation, params, err);
+    r = capture_source_open(invocation, params, &source, err);
     invocation->lab = NULL;
-    if (fd < 0)
-        return fd;
+    if (r < 0)
+        return r;
     output = open(fifo, O_WRONLY | O_CLOEXEC);
     if (output < 0)
         return error_errno(err, errno, "%s", fifo);
-    return capture_copy(fd, output, err);
+    return capture_copy(source, output, err);
 }
 
 /**
@@ -217,7 +218,7 @@ const struct command cmd_extcap = {
     .summary = "Capture plugin of Wireshark",
     .details =
         "After 'labctl extcap --install' Wireshark lists the interfaces of all running labs,\n"
-        "and so do tshark -D and dumpcap.",
+        "and so does tshark -D.",
     .options = extcap_options,
     .run = run_extcap,
 };
