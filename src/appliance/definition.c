@@ -347,7 +347,7 @@ int appliance_parse(const char *path, const char *data, size_t size,
         return error_input(err, "%s: %zu bytes; at most %d are accepted", path, size,
                            DEFINITION_MAX);
     if (yaml_tree_parse(data, size, &tree, &d) == 0 &&
-        yaml_expect(&reader, yaml_tree_root(tree), YAML_MAP, "an appliance's definition")) {
+        yaml_expect(&reader, yaml_tree_root(tree), YAML_MAP, "an appliance's definition", NULL)) {
         definition_files(&reader, yaml_tree_root(tree));
         yaml_read_map(&reader, &appliance_map, appliance, yaml_tree_root(tree));
         definition_finish(appliance, yaml_tree_root(tree), &d);

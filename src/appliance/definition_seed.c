@@ -94,7 +94,7 @@ static YAML_READER(read_seed_files)
     struct appliance *appliance = target;
 
     (void)key;
-    if (!yaml_expect(reader, value, YAML_LIST, "'files'") || appliance->seed_files)
+    if (!yaml_expect(reader, value, YAML_LIST, "'files'", NULL) || appliance->seed_files)
         return;
     if (value->count > FILES_MAX) {
         diagnostics_add(reader->diagnostics, value->at, "seed: at most %d files", FILES_MAX);
@@ -105,7 +105,7 @@ static YAML_READER(read_seed_files)
     for (size_t i = 0; i < value->count; i++) {
         struct seed_file *file = &appliance->seed_files[i];
 
-        if (!yaml_expect(reader, value->items[i], YAML_MAP, "a file"))
+        if (!yaml_expect(reader, value->items[i], YAML_MAP, "a file", NULL))
             continue;
         yaml_read_map(reader, &definition_seed_file_map, file, value->items[i]);
         if (!file->name || !config_file_name_ok(file->name))

@@ -166,7 +166,7 @@ static bool begin_list(struct yaml_reader *reader, const struct yaml_key *key,
 {
     _cleanup_free_ char *what = xasprintf("'%s'", key->name);
 
-    if (!yaml_expect(reader, value, YAML_LIST, what))
+    if (!yaml_expect(reader, value, YAML_LIST, what, NULL))
         return false;
     if (value->count <= most)
         return true;
@@ -198,7 +198,7 @@ YAML_READER(definition_read_disks)
         disk->format = "raw";
         /* A disk that nothing is said of must not be written to by several nodes. */
         disk->mode = DISK_OVERLAY;
-        if (!yaml_expect(reader, item, YAML_MAP, "a disk"))
+        if (!yaml_expect(reader, item, YAML_MAP, "a disk", NULL))
             continue;
         if (yaml_map_get(item, "kind"))
             disk->mode = DISK_READONLY;
@@ -235,7 +235,7 @@ void definition_files(struct yaml_reader *reader, const struct yaml_node *root)
     appliance->files = xnew0(struct appliance_file, value->count + 1);
     appliance->file_count = value->count;
     for (size_t i = 0; i < value->count; i++) {
-        if (!yaml_expect(reader, value->items[i], YAML_MAP, "a file"))
+        if (!yaml_expect(reader, value->items[i], YAML_MAP, "a file", NULL))
             continue;
         yaml_read_map(reader, &definition_file_map, &appliance->files[i], value->items[i]);
         if (!yaml_map_get(value->items[i], "name"))
@@ -259,7 +259,7 @@ YAML_READER(definition_read_ports)
     appliance->ports = xnew0(struct appliance_port, value->count + 1);
     appliance->port_count = value->count;
     for (size_t i = 0; i < value->count; i++) {
-        if (!yaml_expect(reader, value->items[i], YAML_MAP, "a port"))
+        if (!yaml_expect(reader, value->items[i], YAML_MAP, "a port", NULL))
             continue;
         yaml_read_map(reader, &definition_port_map, &appliance->ports[i], value->items[i]);
         if (!yaml_map_get(value->items[i], "nic"))
@@ -285,7 +285,7 @@ YAML_READER(definition_read_fw_cfg)
     for (size_t i = 0; i < value->count; i++) {
         struct fw_cfg_item *item = &appliance->fw_cfg[i];
 
-        if (!yaml_expect(reader, value->items[i], YAML_MAP, "an item of 'fw_cfg'"))
+        if (!yaml_expect(reader, value->items[i], YAML_MAP, "an item of 'fw_cfg'", NULL))
             continue;
         yaml_read_map(reader, &definition_fw_cfg_map, item, value->items[i]);
         if (!item->name || !fw_cfg_name_ok(item->name) || !item->text)

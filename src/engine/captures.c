@@ -92,11 +92,11 @@ json_t *captures_json(const struct capture_run *run)
     bool lately = !run->ended && realtime_ms() < run->report_ms + RATE_AGE_MS;
     double rate = lately ? run->packets_per_s : 0;
     const char *state = run->ended ? "ended" : run->started ? "running" : "starting";
-    json_t *json = json_pack("{s:i, s:O, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:s, s:s?}", "id",
-                             (int)run->id, "where", run->where, "file", run->file, "filter",
-                             run->filter, "side", run->side, "packets", (json_int_t)run->packets,
-                             "bytes", (json_int_t)run->bytes, "dropped", (json_int_t)run->dropped,
-                             "state", state, "error", run->error);
+    json_t *json =
+        json_pack("{s:i, s:O, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:s, s:s?}", "id", (int)run->id,
+                  "where", run->where, "file", run->file, "filter", run->filter, "side", run->side,
+                  "packets", (json_int_t)run->packets, "bytes", (json_int_t)run->bytes, "dropped",
+                  (json_int_t)run->dropped, "state", state, "error", run->error);
 
     (void)json_object_set_new(json, "packets_per_s", json_real(rate));
     (void)json_object_set(json, "files", run->files ? run->files : json_null());

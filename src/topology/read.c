@@ -60,7 +60,10 @@ static const struct yaml_key top_keys[] = {
     {.name = "lans", .read = read_keep, TOP(lans)},
     {.name = "uplinks", .read = read_keep, TOP(uplinks)},
     {.name = "mtu", .read = yaml_read_unsigned, TOP(mtu), .least = MTU_MIN, .most = MTU_MAX},
-    {.name = "capture", .read = yaml_read_keys, .keys = &topology_capture_keys},
+    {.name = "capture",
+     .read = yaml_read_keys,
+     .keys = &topology_capture_keys,
+     .form = "{keep: 60s}"},
 };
 
 static const struct yaml_keys topology_keys = {"topology", top_keys, ARRAY_SIZE(top_keys)};
@@ -143,7 +146,7 @@ static void read_top(struct topology_reader *reader, const struct yaml_node *roo
 {
     struct top top = {.lab = NULL};
 
-    if (!yaml_expect(&reader->yaml, root, YAML_MAP, "a topology file"))
+    if (!yaml_expect(&reader->yaml, root, YAML_MAP, "a topology file", "'nodes:' and what follows"))
         return;
     yaml_read_map(&reader->yaml, &topology_keys, &top, root);
     reader->topology->lab = top.lab;

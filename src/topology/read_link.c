@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "topology/impairment.h"
 #include "topology/read_priv.h"
@@ -319,10 +320,33 @@ static int find_nic(struct topology_reader *reader, const struct yaml_node *valu
     return -1;
 }
 
+/**
+ * end_text() - The text of an end
+ * @reader:	Reader
+ * @value:	Value
+ *
+ * Return: the text, NULL after a fault
+ */
+static const char *end_text(struct topology_reader *reader, const struct yaml_node *value)
+{
+    const struct yaml_pair *pair =
+        value->kind == YAML_MAP && value->count == 1 ? value->pairs : NULL;
+
+    if (pair && pair->value->kind == YAML_SCALAR) {
+        _cleanup_free_ char *node = text_escape(pair->key->text, strnlen(pair->key->text, 64));
+        _cleanup_free_ char *port = text_escape(pair->value->text, strnlen(pair->value->text, 64));
+
+        fault(reader, value->at, "an end has no space after its colon: write %s:%s", node,
+              *port ? port : "eth0");
+        return NULL;
+    }
+    return yaml_text(&reader->yaml, value, "an end, such as r1:eth0,", false);
+}
+
 bool read_endpoint(struct topology_reader *reader, const struct yaml_node *value,
                    struct endpoint *ret_end)
 {
-    const char *text = yaml_text(&reader->yaml, value, "an end, such as r1:eth0,", false), *colon;
+    const char *text = end_text(reader, value), *colon;
     _cleanup_free_ char *shown = NULL, *name = NULL;
     ptrdiff_t node;
     int nic;
@@ -389,7 +413,7 @@ static void read_direction(struct topology_reader *reader, const char *key,
 {
     _cleanup_free_ char *what = xasprintf("'%s'", key);
 
-    if (value && yaml_expect(&reader->yaml, value, YAML_MAP, what))
+    if (value && yaml_expect(&reader->yaml, value, YAML_MAP, what, NULL))
         yaml_read_map(&reader->yaml, &topology_direction_keys, impairment, value);
 }
 
@@ -444,15 +468,17 @@ static void read_link(struct topology_reader *reader, const struct yaml_node *va
     draft.link.impairment[1] = impairment_copy(&draft.both);
     read_direction(reader, "a_to_b", draft.a_to_b, &draft.link.impairment[0]);
     read_direction(reader, "b_to_a", draft.b_to_a, &draft.link.impairment[1]);
-    if (ends && yaml_expect(&reader->yaml, ends, YAML_LIST, "a link") && ends->count == 2) {
+    if (ends &&
+        yaml_expect(&reader->yaml, ends, YAML_LIST, "a link", "'- [r1:eth0, r2:eth0]' for each") &&
+        ends->count == 2) {
         for (size_t i = 0; i < 2; i++)
             known &= read_endpoint(reader, ends->items[i], &draft.link.ends[i]);
     } else {
         known = false;
         if (ends && ends->kind == YAML_LIST)
-            fault(reader, ends->at,
-                  "a link has two ends, here are %zu; more than two are a segment, under 'lans'",
-                  ends->count);
+            fault(reader, ends->at, "a link has two ends, here %s %zu%s",
+                  ends->count == 1 ? "is" : "are", ends->count,
+                  ends->count > 2 ? "; more than two are a segment, under 'lans'" : "");
     }
     finish_link(reader, &draft, known);
     *ret_link = draft.link;
@@ -463,7 +489,8 @@ void read_links(struct topology_reader *reader)
     const struct yaml_node *list = reader->links;
     struct topology *topology = reader->topology;
 
-    if (!list || yaml_is_null(list) || !yaml_expect(&reader->yaml, list, YAML_LIST, "'links'"))
+    if (!list || yaml_is_null(list) ||
+        !yaml_expect(&reader->yaml, list, YAML_LIST, "'links'", "'- [r1:eth0, r2:eth0]' for each"))
         return;
     topology->links = xnew0(struct link, list->count + 1);
     topology->link_count = list->count;

@@ -95,7 +95,10 @@ static const struct yaml_key node_keys[] = {
     COMMON_KEYS,
     {.name = "config", .read = topology_read_config},
     {.name = "after", .read = read_later},
-    {.name = "console", .read = yaml_read_keys, .keys = &topology_console_keys},
+    {.name = "console",
+     .read = yaml_read_keys,
+     .keys = &topology_console_keys,
+     .form = "{telnet: auto}"},
     {.name = "ready_timeout",
      .read = yaml_read_duration,
      NODE(ready_timeout_ns),
@@ -306,7 +309,8 @@ static void read_after(struct topology_reader *reader, size_t index)
     if (after->kind == YAML_SCALAR) {
         node->after = xnew0(size_t, 1);
         after_add(reader, index, after);
-    } else if (yaml_expect(&reader->yaml, after, YAML_LIST, "'after'")) {
+    } else if (yaml_expect(&reader->yaml, after, YAML_LIST, "'after'",
+                           "after: r1, or after: [r1, r2]")) {
         node->after = xnew0(size_t, after->count + 1);
         for (size_t i = 0; i < after->count; i++)
             after_add(reader, index, after->items[i]);
@@ -350,7 +354,7 @@ static void add_node(struct topology_reader *reader, const struct node *defaults
 {
     size_t index = reader->topology->node_count;
     struct node *node = &reader->topology->nodes[index];
-    _cleanup_free_ char *what = NULL;
+    _cleanup_free_ char *what = NULL, *form = NULL;
 
     if (!node_name(reader, pair))
         return;
@@ -363,9 +367,17 @@ static void add_node(struct topology_reader *reader, const struct node *defaults
     node->cpu_model = xstrdup(defaults->cpu_model);
     node->at = pair->key->at;
     what = xasprintf("node '%s'", node->name);
+    form = xasprintf("%s: {image: %s}", node->name,
+                     pair->value->kind == YAML_SCALAR && text_is_name(pair->value->text)
+                         ? pair->value->text
+                         : "frr");
     /* "h1:" with nothing after it is a node that has nothing to say. */
-    if (!yaml_is_null(pair->value) && yaml_expect(&reader->yaml, pair->value, YAML_MAP, what))
-        yaml_read_map(&reader->yaml, &topology_node_keys, node, pair->value);
+    if (!yaml_is_null(pair->value)) {
+        if (yaml_expect(&reader->yaml, pair->value, YAML_MAP, what, form))
+            yaml_read_map(&reader->yaml, &topology_node_keys, node, pair->value);
+        else if (!defaults->image)
+            return; /* that it has no image need not be told, too */
+    }
     check_image(reader, index);
 }
 
@@ -490,11 +502,15 @@ void read_nodes(struct topology_reader *reader)
 
     if (reader->defaults && yaml_is_null(reader->defaults))
         reader->defaults = NULL;
-    if (reader->defaults && yaml_expect(&reader->yaml, reader->defaults, YAML_MAP, "'defaults'"))
+    if (reader->defaults && yaml_expect(&reader->yaml, reader->defaults, YAML_MAP, "'defaults'",
+                                        "{image: frr, memory: 256M}"))
         yaml_read_map(&reader->yaml, &topology_defaults_keys, &defaults, reader->defaults);
     if (map->kind == YAML_MAP && map->count == 0)
         fault(reader, map->at, "'nodes' is empty: a topology has at least one node");
-    else if (yaml_expect(&reader->yaml, map, YAML_MAP, "'nodes'") && map->count > NODES_MAX)
+    else if (yaml_expect(&reader->yaml, map, YAML_MAP, "'nodes'",
+                         yaml_is_null(map) ? "each node on a line of its own, indented"
+                                           : "'r1: {image: frr}' for each") &&
+             map->count > NODES_MAX)
         fault(reader, map->at, "%zu nodes are too many: a lab has at most %d", map->count,
               NODES_MAX);
     count = map->kind == YAML_MAP && map->count <= NODES_MAX ? map->count : 0;

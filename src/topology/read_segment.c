@@ -165,7 +165,7 @@ void read_endpoints(struct topology_reader *reader, const struct yaml_node *list
     struct endpoint *ends;
     size_t count = 0;
 
-    if (!yaml_expect(&reader->yaml, list, YAML_LIST, what))
+    if (!yaml_expect(&reader->yaml, list, YAML_LIST, what, "[r1:eth0, r2:eth0]"))
         return;
     if (!list->count)
         fault(reader, list->at, "%s has no ends: give at least one, such as [r1:eth0]", what);
@@ -241,7 +241,8 @@ void read_lans(struct topology_reader *reader)
 {
     const struct yaml_node *map = reader->lans;
 
-    if (!map || yaml_is_null(map) || !yaml_expect(&reader->yaml, map, YAML_MAP, "'lans'"))
+    if (!map || yaml_is_null(map) ||
+        !yaml_expect(&reader->yaml, map, YAML_MAP, "'lans'", "'NAME: [r1:eth0, r2:eth0]' for each"))
         return;
     reader->topology->lans = xnew0(struct lan, map->count + 1);
     for (size_t i = 0; i < map->count; i++)
@@ -379,7 +380,7 @@ static void check_type(struct topology_reader *reader, const struct uplink_draft
 static void read_forwards(struct topology_reader *reader, struct uplink *uplink,
                           const struct yaml_node *list)
 {
-    if (!yaml_expect(&reader->yaml, list, YAML_LIST, "'forward'"))
+    if (!yaml_expect(&reader->yaml, list, YAML_LIST, "'forward'", NULL))
         return;
     uplink->forwards = xnew0(struct forward, list->count + 1);
     for (size_t i = 0; i < list->count; i++)
@@ -400,7 +401,7 @@ static void add_uplink(struct topology_reader *reader, const struct yaml_pair *p
     if (!entry_name(reader, pair, "uplink"))
         return;
     what = xasprintf("uplink '%s'", pair->key->text);
-    if (!yaml_expect(&reader->yaml, pair->value, YAML_MAP, what))
+    if (!yaml_expect(&reader->yaml, pair->value, YAML_MAP, what, "{type: nat, ends: [r1:eth0]}"))
         return;
     uplink->name = xstrdup(pair->key->text);
     uplink->at = pair->key->at;
@@ -421,7 +422,9 @@ void read_uplinks(struct topology_reader *reader)
 {
     const struct yaml_node *map = reader->uplinks;
 
-    if (!map || yaml_is_null(map) || !yaml_expect(&reader->yaml, map, YAML_MAP, "'uplinks'"))
+    if (!map || yaml_is_null(map) ||
+        !yaml_expect(&reader->yaml, map, YAML_MAP, "'uplinks'",
+                     "'NAME: {type: nat, ends: [r1:eth0]}' for each"))
         return;
     reader->topology->uplinks = xnew0(struct uplink, map->count + 1);
     for (size_t i = 0; i < map->count; i++)

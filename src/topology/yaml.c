@@ -144,10 +144,11 @@ static int reader_fault(struct builder *b)
 {
     size_t offset = b->parser.problem_offset < b->size ? b->parser.problem_offset : b->size;
     unsigned char byte = offset < b->size ? (unsigned char)b->data[offset] : 0;
+    bool trailing = b->parser.problem && strstr(b->parser.problem, "trailing");
     struct location at;
 
     /* A sequence that breaks off is told where it begins, not at the innocent byte after it. */
-    if (byte >= 0x20 && byte < 0x7f && offset > 0)
+    if (trailing && offset > 0)
         do
             byte = (unsigned char)b->data[--offset];
         while ((byte & 0xc0) == 0x80 && offset > 0);
@@ -162,9 +163,44 @@ static int reader_fault(struct builder *b)
         diagnostics_add(b->diagnostics, at,
                         "control character 0x%02x: YAML files are text, without any", byte);
     else
-        diagnostics_add(b->diagnostics, at, "byte 0x%02x: not UTF-8 text (%s)", byte,
+        diagnostics_add(b->diagnostics, at,
+                        "byte 0x%02x: not UTF-8 text (%s); save the file as UTF-8", byte,
                         b->parser.problem ? b->parser.problem : "invalid");
     return -EINVAL;
+}
+
+/**
+ * advice() - What a person most likely did, where libyaml speaks of its own states
+ * @b:		Builder whose parser stopped
+ *
+ * Return: text to append
+ */
+static const char *advice(const struct builder *b)
+{
+    static const char *const known[][2] = {
+        {"mapping values are not allowed",
+         "; is there a line above that lacks its ':', or the space after it, or is this line "
+         "indented too far?"},
+        {"did not find expected key", "; are these lines indented as those beside them are?"},
+        {"did not find expected <document start>",
+         "; are these lines indented as those beside them are?"},
+        {"could not find expected ':'", "; a key ends with ':' and a space"},
+        {"did not find expected '-' indicator", "; each item of this list begins with '- '"},
+        {"block sequence entries are not allowed",
+         "; an item that begins with '- ' stands on a line of its own"},
+    };
+    /* The index counts characters; it is the byte too as long as all before it is ASCII. */
+    size_t offset = b->parser.problem_mark.index;
+    char byte = offset < b->size ? b->data[offset] : '\0';
+
+    if (byte == '\t')
+        return "; lines are indented by spaces, never by tabs";
+    if (byte && strchr("@`%", byte) && strstr(b->parser.problem, "cannot start any token"))
+        return "; put the value in quotes";
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+        if (strstr(b->parser.problem, known[i][0]))
+            return known[i][1];
+    return "";
 }
 
 /**
@@ -176,25 +212,22 @@ static int reader_fault(struct builder *b)
 static int parser_fault(struct builder *b)
 {
     const yaml_parser_t *parser = &b->parser;
-    size_t offset = parser->problem_mark.index;
-    const char *tab = "";
+    const char *more;
 
     if (parser->error == YAML_READER_ERROR)
         return reader_fault(b);
     if (parser->error == YAML_MEMORY_ERROR)
         abort();
-    /* The index counts characters; it is the byte too as long as all before it is ASCII. */
-    if (offset < b->size && b->data[offset] == '\t')
-        tab = "; lines are indented by spaces, never by tabs";
+    more = parser->problem ? advice(b) : "";
     if (parser->context && parser->context_mark.line != parser->problem_mark.line)
         diagnostics_add(b->diagnostics, place(parser->problem_mark),
                         "not valid YAML: %s (%s that begins on line %zu)%s", parser->problem,
-                        parser->context, parser->context_mark.line + 1, tab);
+                        parser->context, parser->context_mark.line + 1, more);
     else
         diagnostics_add(b->diagnostics, place(parser->problem_mark), "not valid YAML: %s%s%s%s%s",
                         parser->problem ? parser->problem : "unknown fault",
                         parser->context ? " (" : "", parser->context ? parser->context : "",
-                        parser->context ? ")" : "", tab);
+                        parser->context ? ")" : "", more);
     return -EINVAL;
 }
 
@@ -571,8 +604,16 @@ int yaml_tree_parse(const char *data, size_t size, struct yaml_tree **ret_tree,
                     struct diagnostics *diagnostics)
 {
     _cleanup_yaml_tree_ struct yaml_tree *tree = xnew0(struct yaml_tree, 1);
-    struct builder b = {.tree = tree, .diagnostics = diagnostics, .data = data, .size = size};
+    struct builder b = {.tree = tree, .diagnostics = diagnostics};
     int r;
+
+    /* Editors of other systems begin a file with a byte order mark, which YAML allows. */
+    if (size >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0) {
+        data += 3;
+        size -= 3;
+    }
+    b.data = data;
+    b.size = size;
 
     if (!yaml_parser_initialize(&b.parser))
         abort();

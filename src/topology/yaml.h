@@ -82,6 +82,7 @@ struct yaml_key {
     uint64_t least, most;         /* bounds of numbers, sizes (bytes) and durations (ns) */
     const char *const *words;     /* yaml_read_word(): what is allowed, NULL-terminated */
     const struct yaml_keys *keys; /* yaml_read_keys(): the mapping below */
+    const char *form;             /* what its value looks like, for who wrote another kind */
 };
 
 /* A kind of mapping: its keys, in the order of the documentation. */
@@ -96,9 +97,10 @@ struct yaml_keys {
 void yaml_read_map(struct yaml_reader *reader, const struct yaml_keys *keys, void *target,
                    const struct yaml_node *map);
 /* yaml_expect() - True if the value is of that kind; else a fault that says what @what must be.
- * @what:	Such as "'nodes'" */
+ * @what:	Such as "'nodes'"
+ * @form:	What to write instead, such as "{keep: 60s}", or NULL */
 bool yaml_expect(struct yaml_reader *reader, const struct yaml_node *node, enum yaml_kind kind,
-                 const char *what);
+                 const char *what, const char *form);
 /* yaml_text() - The text of a scalar that must say something, or NULL and a fault. Plain true,
  * false and null are no text (YAML 1.2); control characters are refused, but newlines and tabs in
  * @multiline text. */

@@ -94,7 +94,7 @@ const char *yaml_kind_name(const struct yaml_node *node)
 }
 
 bool yaml_expect(struct yaml_reader *reader, const struct yaml_node *node, enum yaml_kind kind,
-                 const char *what)
+                 const char *what, const char *form)
 {
     static const char *const wanted[] = {
         [YAML_SCALAR] = "a single value",
@@ -104,9 +104,46 @@ bool yaml_expect(struct yaml_reader *reader, const struct yaml_node *node, enum 
 
     if (node->kind == kind && (kind != YAML_SCALAR || !yaml_is_null(node)))
         return true;
-    diagnostics_add(reader->diagnostics, node->at, "%s must be %s, here is %s", what, wanted[kind],
-                    yaml_kind_name(node));
+    diagnostics_add(reader->diagnostics, node->at, "%s must be %s, here is %s%s%s", what,
+                    wanted[kind], yaml_kind_name(node), form ? "; write " : "", form ? form : "");
     return false;
+}
+
+/**
+ * other_word() - What other programs' word for a key is called here
+ * @name:	Unknown key
+ * @known:	Keys that may stand there
+ * @count:	How many
+ *
+ * Return: the one of @known that means the same, or NULL
+ */
+static const char *other_word(const char *name, const char *const *known, size_t count)
+{
+    static const char *const words[][2] = {
+        {"endpoints", "ends"},
+        {"interfaces", "nics"},
+        {"adapters", "nics"},
+        {"ram", "memory"},
+        {"mem", "memory"},
+        {"vcpu", "cpus"},
+        {"vcpus", "cpus"},
+        {"smp", "cpus"},
+        {"kind", "image"},
+        {"networks", "lans"},
+        {"segments", "lans"},
+        {"bandwidth", "rate"},
+        {"latency", "delay"},
+        {"depends_on", "after"},
+        {"startup-config", "config"},
+        {"packet_loss", "loss"},
+        {"configuration", "config"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        for (size_t k = 0; k < count && strcmp(words[i][0], name) == 0; k++)
+            if (strcmp(words[i][1], known[k]) == 0)
+                return known[k];
+    return NULL;
 }
 
 /**
@@ -124,7 +161,9 @@ static void unknown_key(struct yaml_reader *reader, const struct yaml_keys *keys
 
     for (size_t i = 0; i < keys->count; i++)
         known[i] = keys->keys[i].name;
-    nearest = text_nearest(name->text, known, keys->count);
+    nearest = other_word(name->text, known, keys->count);
+    if (!nearest)
+        nearest = text_nearest(name->text, known, keys->count);
     if (nearest) {
         diagnostics_add(reader->diagnostics, name->at, "unknown key %s: did you mean '%s'?", shown,
                         nearest);
@@ -174,7 +213,7 @@ const char *yaml_text(struct yaml_reader *reader, const struct yaml_node *node, 
 {
     _cleanup_free_ char *shown = NULL;
 
-    if (!yaml_expect(reader, node, YAML_SCALAR, what))
+    if (!yaml_expect(reader, node, YAML_SCALAR, what, NULL))
         return NULL;
     if (is_boolean(node)) {
         diagnostics_add(reader->diagnostics, node->at,
@@ -353,10 +392,11 @@ static void read_amount(struct yaml_reader *reader, void *target, const struct y
         _cleanup_free_ char *least = key->least ? unit->format(key->least) : xstrdup("0");
         _cleanup_free_ char *most = unit->format(key->most);
         _cleanup_free_ char *shown = yaml_quote(value);
+        bool bare = amount > 0 && text[strspn(text, "0123456789")] == '\0';
 
         diagnostics_add(reader->diagnostics, value->at,
-                        "%s: %s is out of range: %s to %s is allowed", key->name, shown, least,
-                        most);
+                        "%s: %s is out of range: %s to %s is allowed%s", key->name, shown, least,
+                        most, bare ? " (a number without a unit is bytes)" : "");
     } else {
         *(uint64_t *)field(target, key) = amount;
     }
@@ -424,6 +464,6 @@ YAML_READER(yaml_read_keys)
 {
     _cleanup_free_ char *what = xasprintf("'%s'", key->name);
 
-    if (yaml_expect(reader, value, YAML_MAP, what))
+    if (yaml_expect(reader, value, YAML_MAP, what, key->form))
         yaml_read_map(reader, key->keys, field(target, key), value);
 }

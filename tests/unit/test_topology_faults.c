@@ -58,11 +58,17 @@ static void check(const struct fault_case *cases, size_t count)
 static void test_top(void **state)
 {
     static const struct fault_case cases[] = {
-        {"- a\n", "1:1: a topology file must be a mapping of keys to values, here is a list\n"},
+        {"- a\n", "1:1: a topology file must be a mapping of keys to values, here is a list; write "
+                  "'nodes:' and what follows\n"},
         {"lab: x\n", "1:1: the topology has no nodes: give at least one under 'nodes'\n"},
         {"nodes: {}\n", "1:8: 'nodes' is empty: a topology has at least one node\n"},
-        {"nodes:\n", "1:7: 'nodes' must be a mapping of keys to values, here is nothing\n"},
-        {"nodes: [r1]\n", "1:8: 'nodes' must be a mapping of keys to values, here is a list\n"},
+        {"nodes:\n", "1:7: 'nodes' must be a mapping of keys to values, here is nothing; write "
+                     "each node on a line of its own, indented\n"},
+        {"nodes: [r1]\n", "1:8: 'nodes' must be a mapping of keys to values, here is a list; write "
+                          "'r1: {image: frr}' for each\n"},
+        {TWO "capture: 60s\n", "2:10: 'capture' must be a mapping of keys to values, here is a "
+                               "value; write {keep: 60s}\n"},
+        {TWO "networks: {}\n", "2:1: unknown key 'networks': did you mean 'lans'?\n"},
         {TWO "lnks: []\n", "2:1: unknown key 'lnks': did you mean 'links'?\n"},
         {TWO "zzz: 1\n",
          "2:1: unknown key 'zzz': known here are lab, description, defaults, nodes, "
@@ -76,8 +82,8 @@ static void test_top(void **state)
         {TWO "lab: \"a\\e[2J\"\n", "2:6: 'lab' holds a control character: 'a\\x1b[2J'\n"},
         {TWO "lab: a\nlab: b\n", "3:1: key 'lab' is given twice, first on line 2\n"},
         {TWO "capture: {keep: 2h}\n", "2:17: keep: '2h' is out of range: 0 to 3600s is allowed\n"},
-        {TWO "capture: {}\nlinks: {}\n",
-         "3:8: 'links' must be a list [..., ...], here is a mapping\n"},
+        {TWO "capture: {}\nlinks: {}\n", "3:8: 'links' must be a list [..., ...], here is a "
+                                         "mapping; write '- [r1:eth0, r2:eth0]' for each\n"},
         {TWO "<<: {lab: x}\n", "2:1: merge keys (<<) are not read; write the keys out, or use an "
                                "alias for the whole value\n"},
     };
@@ -124,9 +130,12 @@ static void test_nodes(void **state)
          "3:3: node 'r1' is given twice, first on line 2\n"},
         {"nodes:\n  r1: {image: frr}\n  R1: {image: frr}\n",
          "3:3: nodes 'R1' and 'r1' (line 2) differ in case only; host names do not\n"},
-        {"nodes: {r1: frr}\n",
-         "1:9: node 'r1' has no image: give 'image' here or under 'defaults'\n"
-         "1:13: node 'r1' must be a mapping of keys to values, here is a value\n"},
+        {"nodes: {r1: frr}\n", "1:13: node 'r1' must be a mapping of keys to values, here is a "
+                               "value; write r1: {image: frr}\n"},
+        {"nodes: {r1: {image: frr, memory: 256, ram: 1G}}\n",
+         "1:34: memory: '256' is out of range: 1M to 16T is allowed (a number without a unit is "
+         "bytes)\n"
+         "1:39: unknown key 'ram': did you mean 'memory'?\n"},
         {"nodes: {r1: {image: frr, console: {vnc: 80}}}\n",
          "1:41: vnc: '80' is out of range: 5900 to 65535 are allowed (or write auto or off)\n"},
         {"nodes: {r1: {image: frr, console: {telnet: 0}}}\n",
@@ -157,7 +166,8 @@ static void test_after(void **state)
         {"defaults: {image: frr}\nnodes: {r1: {after: [R2, x]}, r2: {after: {}}}\n",
          "2:22: there is no node 'R2': did you mean 'r2'?\n"
          "2:26: there is no node 'x'\n"
-         "2:43: 'after' must be a list [..., ...], here is a mapping\n"},
+         "2:43: 'after' must be a list [..., ...], here is a mapping; write after: r1, or after: "
+         "[r1, r2]\n"},
     };
 
     (void)state;
@@ -190,9 +200,17 @@ static void test_links(void **state)
          "2:34: 'r2:' is no end of a cable: write NODE:PORT, such as r1:eth0\n"
          "2:43: an end, such as r1:eth0, must be a single value, here is a mapping\n"
          "2:47: an end, such as r1:eth0, must be a single value, here is a list\n"
-         "2:52: a link has two ends, here are 1; more than two are a segment, under 'lans'\n"
-         "2:63: a link must be a list [..., ...], here is a value\n"
+         "2:52: a link has two ends, here is 1\n"
+         "2:63: a link must be a list [..., ...], here is a value; write '- [r1:eth0, r2:eth0]' "
+         "for each\n"
          "2:66: the link has no ends: give 'ends: [r1:eth0, r2:eth0]'\n"},
+        {TWO "links: [[r1: eth0, {r2: }], [r1:eth1, r2:eth1, r1:eth2], {endpoints: [r1:eth0, "
+             "r2:eth0]}]\n",
+         "2:10: an end has no space after its colon: write r1:eth0\n"
+         "2:20: an end has no space after its colon: write r2:eth0\n"
+         "2:29: a link has two ends, here are 3; more than two are a segment, under 'lans'\n"
+         "2:58: the link has no ends: give 'ends: [r1:eth0, r2:eth0]'\n"
+         "2:59: unknown key 'endpoints': did you mean 'ends'?\n"},
         {TWO "links:\n- {ends: [r1:eth0, r2:eth0], name: r1}\n- {ends: [r1:eth1, r2:eth1], name: "
              "a}\n- {ends: [r1:eth2, r2:eth2], name: a}\nlans: {a: [r1:eth3]}\n",
          "3:3: link 'r1' has the name of the node on line 1\n"
@@ -267,12 +285,13 @@ static void test_segments(void **state)
          "a letter or digit\n"
          "2:27: LAN 'c' has no ends: give at least one, such as [r1:eth0]\n"
          "2:34: LAN 'd' has no ends: give at least one, such as 'ends: [r1:eth0]'\n"
-         "2:41: LAN 'e' must be a list [..., ...], here is a value\n"},
+         "2:41: LAN 'e' must be a list [..., ...], here is a value; write [r1:eth0, r2:eth0]\n"},
         {TWO "uplinks: {u: {ends: [r1:eth0]}, v: {type: nat}, w: {type: nat, ends: []}, x: []}\n",
          "2:11: uplink 'u' has no type: give 'type: nat', bridge, physical or vxlan\n"
          "2:33: uplink 'v' has no ends: give at least one, such as 'ends: [r1:eth0]'\n"
          "2:70: uplink 'w' has no ends: give at least one, such as [r1:eth0]\n"
-         "2:78: uplink 'x' must be a mapping of keys to values, here is a list\n"},
+         "2:78: uplink 'x' must be a mapping of keys to values, here is a list; write {type: nat, "
+         "ends: [r1:eth0]}\n"},
         {TWO "uplinks:\n  n: {type: nat, ends: [r1:eth0], interface: eth0, vni: 5}\n"
              "  b: {type: bridge, ends: [r1:eth1], remote: '::1'}\n"
              "  v: {type: vxlan, ends: [r1:eth2], remote: here, vni: 16777216}\n",

@@ -88,6 +88,22 @@ static void test_columns_count_characters(void **state)
     refused_text("a: ä\nb: \xc3(\n", 2, 4, "not UTF-8");
 }
 
+static void test_byte_order_mark(void **state)
+{
+    struct diagnostics d;
+    const char *text = "\xef\xbb\xbf"
+                       "a: 1\nb: 2\n";
+    struct yaml_tree *tree = parse(text, strlen(text), &d);
+    const struct yaml_node *root = yaml_tree_root(tree);
+
+    (void)state;
+    assert_string_equal(yaml_map_get(root, "a")->text, "1");
+    assert_int_equal(yaml_map_get(root, "a")->at.column, 4);
+    assert_string_equal(yaml_map_get(root, "b")->text, "2");
+    yaml_tree_free(tree);
+    refused_text("\xef\xbb\xbf", 1, 1, "empty");
+}
+
 static void test_bytes_refused(void **state)
 {
     static const char nul[] = "lab: a\nx: \0b\n";
@@ -100,12 +116,22 @@ static void test_bytes_refused(void **state)
     refused_text("a: \xff\n", 1, 4, "0xff");
     refused_text("a: \x01\n", 1, 4, "control character 0x01");
     refused_text("a: \xc3", 1, 4, "incomplete UTF-8");
+    refused_text("a: \x80\n", 1, 4, "byte 0x80: not UTF-8");
+    refused_text("a: \xc3\xc3\n", 1, 4, "byte 0xc3: not UTF-8");
+    refused_text("a: caf\xe9\nb: c\n", 1, 7, "byte 0xe9: not UTF-8");
+    refused_text("\xef\xbb\xbf"
+                 "a: b\nc: \x01\n",
+                 2, 4, "control character 0x01");
     refused_text("\xff\xfe"
                  "a\0",
                  1, 1, "UTF-16");
     refused_text("a: b\n---\nc: d\n", 2, 1, "second document");
     refused_text("a:\n\tb: c\n", 2, 1, "tabs");
     refused_text("a: [1, 2\n", 2, 1, "not valid YAML");
+    refused_text("a b\nc:\n", 2, 2, "is there a line above that lacks its ':'");
+    refused_text("a:\n  b: c\n d: e\n", 3, 2, "indented as those beside them");
+    refused_text("a: @b\n", 1, 4, "put the value in quotes");
+    refused_text("a:\nb\nc: d\n", 3, 1, "a key ends with ':' and a space");
     refused_text("a: \"x\\0y\"\n", 1, 4, "NUL");
     refused_text("a: !!binary aGk=\n", 1, 4, "tag");
     refused_text("a: !mine x\n", 1, 4, "'!mine'");
@@ -251,11 +277,17 @@ static void test_diagnostics(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tree),          cmocka_unit_test(test_columns_count_characters),
-        cmocka_unit_test(test_bytes_refused), cmocka_unit_test(test_aliases),
-        cmocka_unit_test(test_laughs),        cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_many),          cmocka_unit_test(test_doubles),
-        cmocka_unit_test(test_quote),         cmocka_unit_test(test_diagnostics),
+        cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_columns_count_characters),
+        cmocka_unit_test(test_byte_order_mark),
+        cmocka_unit_test(test_bytes_refused),
+        cmocka_unit_test(test_aliases),
+        cmocka_unit_test(test_laughs),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_doubles),
+        cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_diagnostics),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
