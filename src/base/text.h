@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* text_escape() - Printable copy of @size bytes: control characters, DEL, C1 and invalid UTF-8
  * become \xNN, so nothing in it can drive a terminal. Valid UTF-8 stays. Caller frees. */
@@ -14,6 +15,9 @@ char *text_escape(const char *data, size_t size);
  * plausible slip (at most a third of its length, at least 1 edit allowed); else NULL.
  * @candidates:	@count strings; NULL entries are passed over */
 const char *text_nearest(const char *word, const char *const *candidates, size_t count);
+
+/* text_hash() - FNV-1a, 32 bits. Ports follow from it, so it stays as it is. */
+uint32_t text_hash(const char *text);
 
 /* text_is_hostname() - RFC 1123 label: 1 to 63 letters, digits and inner hyphens. */
 bool text_is_hostname(const char *name);

@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/socket.h"
+#include "base/text.h"
 #include "console/console_priv.h"
 #include "console/telnet_priv.h"
 
@@ -191,11 +192,7 @@ uint16_t console_door_port(const struct console_door *door)
 
 uint16_t console_door_port_for(const char *name, unsigned attempt)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-
-    for (const char *c = name; *c; c++)
-        hash = (hash ^ (unsigned char)*c) * 16777619u;
-    return (uint16_t)(PORT_FIRST + (hash % PORT_COUNT + attempt) % PORT_COUNT);
+    return (uint16_t)(PORT_FIRST + (text_hash(name) % PORT_COUNT + attempt) % PORT_COUNT);
 }
 
 void console_door_free(struct console_door *door)

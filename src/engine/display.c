@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "engine/lab_priv.h"
 
 #define PORT_FIRST     5901
@@ -79,7 +80,7 @@ static bool is_another_s(const struct node_run *node, uint16_t port)
 static int find_port(struct node_run *node, struct error *err)
 {
     _cleanup_free_ char *name = xasprintf("%s/%s", node->lab->name, node->spec->name);
-    uint32_t hash = 2166136261u; /* FNV-1a */
+    uint32_t hash = text_hash(name);
     int r;
 
     if (node->spec->vnc_port > 0) {
@@ -92,8 +93,6 @@ static int find_port(struct node_run *node, struct error *err)
         node->vnc_port = (uint16_t)node->spec->vnc_port;
         return 0;
     }
-    for (const char *c = name; *c; c++)
-        hash = (hash ^ (unsigned char)*c) * 16777619u;
     for (unsigned i = 0; i < PORT_COUNT; i++) {
         uint16_t port = (uint16_t)(PORT_FIRST + (hash + i) % PORT_COUNT);
 

@@ -30,6 +30,10 @@ setup() {
 	python3 tests/cli/docs.py commands "$LABCTL"
 }
 
+@test "images, topologies and folders stand in the lists of them" {
+	python3 tests/cli/docs.py lists
+}
+
 @test "the manual pages are read without complaint" {
 	command -v groff >/dev/null || skip 'no groff here'
 	run groff -man -Tutf8 -ww -z docs/man/*.[15]

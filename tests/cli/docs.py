@@ -7,6 +7,7 @@
     docs.py keys             every key of the JSON Schemas stands in the pages about them
     docs.py files            every file that a page or a comment names is there
     docs.py commands LABCTL  every command that a page shows is one
+    docs.py lists            images, topologies and folders stand in the lists of them
 """
 import glob
 import json
@@ -165,9 +166,28 @@ def check_commands():
                 fault(f"{path} shows 'labctl {words}', which is no command")
 
 
+def check_lists():
+    for pattern, path in (
+        ("images/*/appliance.yaml", "images/README.md"),
+        ("topologies/*.yaml", "README.md"),
+        ("src/*/", "docs/architecture.md"),
+        ("tools/*/CMakeLists.txt", "docs/architecture.md"),
+        ("tests/*/", "docs/architecture.md"),
+    ):
+        page = read(path)
+        found = glob.glob(pattern)
+        if not found:
+            fault(f"there is nothing like {pattern}")
+        for item in found:
+            parts = item.rstrip("/").split("/")
+            name = parts[1].removesuffix(".yaml")
+            if f"`{name}`" not in page and f"[`{name}`]" not in page and f"{name}/" not in page:
+                fault(f"{path} does not list {item}")
+
+
 if len(sys.argv) > 2:
     HELP = json.loads(labctl("help", "--json"))["commands"]
-{"man": check_man, "methods": check_methods, "keys": check_keys, "files": check_files, "commands": check_commands}[sys.argv[1]]()
+{"man": check_man, "methods": check_methods, "keys": check_keys, "files": check_files, "commands": check_commands, "lists": check_lists}[sys.argv[1]]()
 for text in FAULTS:
     print(text)
 sys.exit(1 if FAULTS else 0)
