@@ -14,7 +14,7 @@ setup() {
 	python3 tests/cli/docs.py man "$LABCTL"
 }
 
-@test "docs/rpc.md describes the engine's methods, and no others" {
+@test "docs/rpc.md describes the methods of the engine with their parameters, and no others" {
 	python3 tests/cli/docs.py methods
 }
 

@@ -3,7 +3,7 @@
 """What the documents say, held against what there is. Run in the source tree.
 
     docs.py man LABCTL       labctl(1) has every command with every option, and no others
-    docs.py methods          docs/rpc.md describes every method of the engine, and no others
+    docs.py methods          docs/rpc.md describes every method of the engine and its parameters, and no others
     docs.py keys             every key of the JSON Schemas stands in the pages about them
     docs.py files            every file that a page or a comment names is there
     docs.py commands LABCTL  every command that a page shows is one
@@ -83,18 +83,22 @@ def check_man():
 
 
 def check_methods():
-    there = set()
+    there, parameters = set(), set()
     for path in glob.glob("src/engine/*.c") + glob.glob("src/rpc/*.c"):
+        parameters |= set(re.findall(r'(?:rpc_param_\w+|json_object_get)\(params, "(\w+)"', read(path)))
         there |= set(re.findall(r'\{"([a-z]+\.[a-z_]+)", \w+\}|"(events\.[a-z]+)"', read(path)))
     there = {a or b for a, b in there}
     lines = re.findall(r"^- .*", read("docs/rpc.md"), flags=re.M)
     said = set(re.findall(r"`([a-z]+\.[a-z_]+)`(?=,| \{)", "".join(lines)))
+    for name in parameters:
+        if f"`{name}`" not in "".join(lines):
+            fault(f"docs/rpc.md has no parameter {name}")
     for name in there - said:
         fault(f"docs/rpc.md does not say what {name} is")
     for name in said - there:
         fault(f"docs/rpc.md describes {name}, which the engine does not know")
-    if len(there) < 20:
-        fault(f"only {len(there)} methods were found in the sources")
+    if len(there) < 20 or len(parameters) < 20:
+        fault(f"only {len(there)} methods and {len(parameters)} parameters were found in the sources")
 
 
 def properties(schema):
