@@ -165,6 +165,8 @@ int units_parse_percent(const char *text, uint32_t *ret_ppm, struct error *err)
         return units_error(r, text, "a percentage", "0.5% or 10%", err);
     if (value > 1000000)
         return error_input(err, "'%s' is more than 100%%", text);
+    if (value == 0 && strpbrk(text, "123456789"))
+        return error_input(err, "'%s' is less than 0.0001%%, the least that is not 0", text);
     *ret_ppm = (uint32_t)value;
     return 0;
 }

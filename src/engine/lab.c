@@ -560,10 +560,14 @@ int lab_check_links(const struct topology *topology, struct error *err)
     for (size_t i = 0; i < topology->link_count; i++) {
         const struct link *link = &topology->links[i];
 
-        for (int end = 0; end < 2; end++)
+        for (int end = 0; end < 2; end++) {
+            const struct location *at = &link->impairment[end].only_at;
+
             if (wire_check(&link->impairment[end], err) < 0)
-                return error_prefix(err, "%s:%u:%u: link '%s'", topology->path, link->at.line,
-                                    link->at.column, link->name);
+                return error_prefix(err, "%s:%u:%u: link '%s'", topology->path,
+                                    at->line ? at->line : link->at.line,
+                                    at->line ? at->column : link->at.column, link->name);
+        }
     }
     return 0;
 }

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* labctl-wire: carries the frames of impaired links. Started inside the lab's namespaces with its
+/* labctl-wire --check FILTER: whether a pcap filter is one that `only` takes; what is wrong with it
+ * is printed on standard output, status 2. (labctl itself starts without libpcap.)
+ *
+ * labctl-wire: carries the frames of impaired links. Started inside the lab's namespaces with its
  * listening socket as descriptor 3; it needs no right besides the taps that it is handed. */
 
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 #include "base/log.h"
@@ -21,6 +25,12 @@ int main(int argc, char **argv)
 {
     _cleanup_error_ struct error err = ERROR_INIT;
 
+    if (argc == 3 && strcmp(argv[1], "--check") == 0) {
+        if (wire_check(&(struct impairment){.only = argv[2]}, &err) == 0)
+            return 0;
+        (void)printf("%s\n", error_message(&err));
+        return 2;
+    }
     if (argc != 1) {
         (void)fprintf(stderr, "%s is started by labctl-engine\n", argv[0]);
         return 2;

@@ -37,7 +37,8 @@ struct impairment {
     uint64_t queue_limit_ns;    /* 0: none */
     uint64_t seed;              /* valid if has_seed */
     bool has_seed;
-    char *only; /* pcap filter, NULL: every frame */
+    char *only;              /* pcap filter, NULL: every frame */
+    struct location only_at; /* where it stands in its file */
 };
 
 /* One NIC of a node as a cable end names it: "r1:eth0". */

@@ -114,6 +114,8 @@ static void set_impairment(struct yaml_reader *reader, struct impairment *impair
 
     if (text && impairment_set(impairment, key, text, &err) < 0)
         diagnostics_add(reader->diagnostics, value->at, "%s", error_message(&err));
+    if (strcmp(key, "only") == 0)
+        impairment->only_at = value->at;
 }
 
 /**

@@ -92,9 +92,9 @@ lost() {
 }
 
 @test "what is wrong is said, and changes nothing" {
-	local before
+	local before bad verb
 	before=$(link_now wan .impairment)
-	for bad in loss=101% delay=-1 delay=300y delay=5 rate=1bit colour=red burst=1k; do
+	for bad in loss=101% delay=-1 delay=300y delay=5 loss=0.00001% rate=1bit colour=red burst=1k; do
 		expect_status 2 labctl link set wan delay=3ms "$bad"
 		output_has "${bad%%=*}"
 	done
@@ -107,8 +107,10 @@ lost() {
 	expect_status 2 labctl link set nowhere delay=1ms
 	[ "$(link_now wan .impairment)" = "$before" ]
 	sed "s/delay: 30ms/delay: 30ms, only: 'tcp prot 5'/; s/^lab: .*/lab: wrong/" "$T/links.yaml" >"$T/wrong.yaml"
-	expect_status 2 labctl topology up "$T/wrong.yaml"
-	output_has "wrong.yaml:8:.*wan.*tcp prot 5"
+	for verb in up validate; do
+		expect_status 2 labctl topology $verb "$T/wrong.yaml"
+		output_has "wrong.yaml:8:60: only: .*tcp prot 5.*no pcap filter"
+	done
 }
 
 @test "the same seed loses the same frames twice, another one others" {

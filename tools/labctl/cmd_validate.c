@@ -2,11 +2,14 @@
 
 /* topology validate, and the reading of topology files for the other commands. */
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "appliance/appliance.h"
 #include "base/alloc.h"
+#include "base/paths.h"
+#include "base/spawn.h"
 #include "base/text.h"
 #include "labctl/labctl.h"
 #include "labctl/output.h"
@@ -33,6 +36,39 @@ static void print_diagnostics(const char *path, const struct diagnostics *diagno
     }
 }
 
+/**
+ * check_filter() - Have the wire look at the pcap filter of an impairment
+ * @impairment:	Impairment
+ * @diagnostics: Where its fault goes
+ *
+ * What is not there to look at it is no fault of the file: the engine will say so.
+ */
+static void check_filter(const struct impairment *impairment, struct diagnostics *diagnostics)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    _cleanup_free_ char *program = paths_helper("labctl-wire");
+    _cleanup_free_ char *said = NULL;
+    const char *const argv[] = {program, "--check", impairment->only, NULL};
+
+    if (impairment->only && spawn_run(argv, &said, &err) == 2) {
+        said[strcspn(said, "\n")] = 0;
+        diagnostics_add(diagnostics, impairment->only_at, "%s", said);
+    }
+}
+
+/**
+ * check_filters() - The filters of all links
+ * @topology:	Topology
+ * @diagnostics: Where faults go
+ */
+static void check_filters(const struct topology *topology, struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < topology->link_count; i++)
+        for (int end = 0; end < 2; end++)
+            check_filter(&topology->links[i].impairment[end], diagnostics);
+    diagnostics_finish(diagnostics);
+}
+
 int topology_file_read(const char *path, bool print, struct topology **ret_topology,
                        struct diagnostics *diagnostics, struct error *err)
 {
@@ -45,6 +81,14 @@ int topology_file_read(const char *path, bool print, struct topology **ret_topol
     images = image_library_source(library);
     r = topology_read(path, &images, ret_topology, diagnostics, err);
     image_library_free(library);
+    if (r == 0) {
+        check_filters(*ret_topology, diagnostics);
+        if (diagnostics->count > 0) {
+            topology_free(*ret_topology);
+            *ret_topology = NULL;
+            r = -EINVAL;
+        }
+    }
     if (r < 0 && print)
         print_diagnostics(path, diagnostics);
     return r;
