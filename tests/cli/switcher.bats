@@ -216,6 +216,9 @@ pids() {
 		wait_until 5 tm_shows "at $term"
 		prefix q
 		restored
+		# The shell goes on in an empty line, where the terminal has no other screen.
+		run tm_screen
+		output_lacks 'q leave'
 	done
 	rm -f "$T/after"
 	tm_type "clear; TERM=nonesuch $LABCTL console; echo \"ended by \$?\"; stty -g >$T/after"

@@ -210,6 +210,20 @@ static void put(const char *sequence)
 }
 
 /**
+ * leave_screen() - The shell goes on in the last line, which is emptied for it
+ *
+ * The Linux console, and screen as it comes, have no other screen to go back to.
+ */
+static void leave_screen(void)
+{
+    put(GUARDIAN_PASTE_OFF);
+    (void)move(LINES - 1, 0);
+    (void)clrtoeol();
+    (void)refresh();
+    (void)endwin();
+}
+
+/**
  * take_signal() - A signal came
  * @switcher:	Switcher
  * @fd:		Where from
@@ -225,8 +239,7 @@ static void take_signal(struct switcher *switcher, int fd)
         take_size(switcher);
         return;
     case SIGTSTP:
-        put(GUARDIAN_PASTE_OFF);
-        (void)endwin();
+        leave_screen();
         switcher->guardian.shared->screen = false;
         (void)raise(SIGSTOP);
         return; /* SIGCONT is read next */
@@ -409,8 +422,7 @@ static void screen_end(struct switcher *switcher, SCREEN *screen)
         /* The shell has gone on, and may have made its own settings. */
         guardian_restore(guardian, &switcher->raw);
     } else {
-        put(GUARDIAN_PASTE_OFF);
-        (void)endwin();
+        leave_screen();
         guardian->shared->screen = false;
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &guardian->before);
     }

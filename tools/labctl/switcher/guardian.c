@@ -27,6 +27,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -43,14 +44,12 @@
 static const int passed[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP};
 
 /**
- * append_capability() - A sequence of the terminal's, without the padding times in it
+ * append_sequence() - A sequence of the terminal's, without the padding times in it
  * @out:	Where to
- * @name:	What terminfo calls it
+ * @value:	As terminfo has it; NULL or -1: none
  */
-static void append_capability(struct strbuf *out, const char *name)
+static void append_sequence(struct strbuf *out, const char *value)
 {
-    const char *value = tigetstr(name);
-
     if (!value || value == (const char *)-1)
         return;
     while (*value) {
@@ -72,14 +71,23 @@ static void append_capability(struct strbuf *out, const char *name)
  */
 static void put_sequences(void)
 {
-    static const char *const names[] = {"sgr0", "rmacs", "op", "cnorm", "rmkx", "rmcup"};
+    static const char *const names[] = {"sgr0", "rmacs", "op", "cnorm", "rmkx"};
+    const char *cup = tigetstr("cup");
+    struct winsize size;
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     _cleanup_close_ int out = -1;
 
     /* A sequence may have been cut off half way: cancel it. */
     strbuf_puts(&text, "\030" GUARDIAN_PASTE_OFF);
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        append_capability(&text, names[i]);
+        append_sequence(&text, tigetstr(names[i]));
+    /* Where there is no other screen to go back to, the shell goes on in an empty last line. */
+    if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && cup &&
+        cup != (const char *)-1) {
+        append_sequence(&text, tparm(cup, size.ws_row - 1, 0));
+        append_sequence(&text, tigetstr("el"));
+    }
+    append_sequence(&text, tigetstr("rmcup"));
     out = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (out >= 0 && write(out, text.data, text.size) < 0)
         return; /* nobody is left who could be told */
