@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/strbuf.h"
 #include "engine/apply_priv.h"
 #include "topology/impairment.h"
@@ -63,6 +64,44 @@ static bool same_text(const char *a, const char *b)
 }
 
 /**
+ * same_content() - Whether two files say the same, so that a guest would start the same from either
+ * @a:		Path or NULL
+ * @b:		Path or NULL
+ *
+ * Return: true if so
+ */
+static bool same_content(const char *a, const char *b)
+{
+    _cleanup_free_ char *first = NULL, *second = NULL;
+    size_t size = 0, other = 0;
+
+    if (!a || !b || strcmp(a, b) == 0)
+        return same_text(a, b);
+    return file_read(a, TOPOLOGY_CONFIG_MAX, &first, &size, NULL) == 0 &&
+           file_read(b, TOPOLOGY_CONFIG_MAX, &second, &other, NULL) == 0 && size == other &&
+           memcmp(first, second, size) == 0;
+}
+
+/**
+ * same_config() - Whether two nodes start from the same configuration
+ * @a:		Node before
+ * @b:		Node after
+ *
+ * A copy of the lab in another folder has other paths and the same files.
+ *
+ * Return: true if so
+ */
+static bool same_config(const struct node *a, const struct node *b)
+{
+    bool same = same_content(a->config, b->config) && a->file_count == b->file_count;
+
+    for (size_t i = 0; same && i < a->file_count; i++)
+        same = strcmp(a->files[i].name, b->files[i].name) == 0 &&
+               same_content(a->files[i].path, b->files[i].path);
+    return same;
+}
+
+/**
  * node_difference() - What of a node cannot change while its QEMU runs
  * @a:		Node before
  * @b:		Node after
@@ -86,7 +125,7 @@ static bool node_difference(const struct node *a, const struct node *b, char **r
         {"machine", same_text(a->machine, b->machine)},
         {"cpu", same_text(a->cpu_model, b->cpu_model)},
         {"vnc", a->vnc_port == b->vnc_port},
-        {"config", same_text(a->config, b->config) && config_files_same(a, b)},
+        {"config", same_config(a, b)},
     };
     struct strbuf text = STRBUF_INIT;
 

@@ -96,16 +96,6 @@ void topology_free(struct topology *topology)
     free(topology);
 }
 
-bool config_files_same(const struct node *a, const struct node *b)
-{
-    bool same = a->file_count == b->file_count;
-
-    for (size_t i = 0; same && i < a->file_count; i++)
-        same = strcmp(a->files[i].name, b->files[i].name) == 0 &&
-               strcmp(a->files[i].path, b->files[i].path) == 0;
-    return same;
-}
-
 ptrdiff_t topology_find_node(const struct topology *topology, const char *name)
 {
     for (size_t i = 0; i < topology->node_count; i++)

@@ -154,9 +154,6 @@ unsigned topology_nic_mtu(const char *model);
  */
 bool config_file_name_ok(const char *name);
 
-/* config_files_same() - Whether two nodes have the same named configuration files. */
-bool config_files_same(const struct node *a, const struct node *b);
-
 /* topology_find_node() - Index of a node by name, or -1. */
 ptrdiff_t topology_find_node(const struct topology *topology, const char *name);
 /* topology_find_link() - Index of a link by its name, or by one of its ends "r1:eth0", or -1. */

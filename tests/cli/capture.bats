@@ -198,7 +198,9 @@ start() {
 	wait_until 10 ended "$bytes"
 	wait_until 10 counted "$ring" 400
 	labctl capture stop --all
+	labctl capture stream a:eth0 --duration 100ms -w "$T/stream.pcapng"
 	command -v capinfos >/dev/null || skip "capinfos is not installed"
+	[ "$(capinfos -TrMc "$T/stream.pcapng" | cut -f2)" = 0 ]
 	[ "$(capinfos -TrMc "$T/five.pcapng" | cut -f2)" = 5 ]
 	[ "$(capinfos -TrMc "$T/bytes.pcapng" | cut -f2)" = 1 ]
 	[ "$(capinfos -TrMc "$T/time.pcapng" | cut -f2)" = 0 ]

@@ -69,6 +69,8 @@ line() {
 	output_has "unknown command 'topology statsu'" "did you mean 'labctl topology status'"
 	expect_status 2 labctl topology up --tiemout 3 "$GOOD"
 	output_has "unknown option '--tiemout'" 'did you mean --timeout'
+	expect_status 2 labctl --hlep
+	output_has "^labctl: unknown option '--hlep'" 'did you mean --help'
 	expect_status 2 labctl topology
 	output_has 'which command' 'labctl help topology'
 	expect_status 2 labctl quux

@@ -39,6 +39,15 @@ teardown_file() {
 	lab_teardown
 }
 
+@test "a copy of the lab in another folder is the same lab, until a file in it says something else" {
+	cp -r "$T/lab" "$T/copy"
+	expect_status 0 labctl topology apply "$T/copy/cfg.yaml" --dry-run
+	output_has 'Nothing to do'
+	echo 'echo from the copy' >"$T/copy/h.sh"
+	expect_status 0 labctl topology apply "$T/copy/cfg.yaml" --dry-run
+	output_has '^~ node h1: config$' '^Restarts: h1$'
+}
+
 @test "a node without a file differs from nothing, and is saved beside the topology" {
 	expect_status 1 labctl topology diff
 	output_has '^--- /dev/null$' '^\+\+\+ b/configs/cfg/r1.conf$' '^\+hostname r1$'

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "labctl/work.h"
 
 static const struct option_spec stream_options[] = {
+    {"write", 'w', "FILE", "there instead of to standard output, until ^C or a limit ends it"},
     {"filter", 'f', "BPF", "only packets that match, such as 'ospf' or 'tcp port 179'"},
     {"side", 0, "before|after", "of a link: frames as they are sent, or as they arrive"},
     {"snaplen", 's', "BYTES", "only the first bytes of each"},
@@ -93,11 +95,14 @@ int capture_feed(struct capture_source *source, const char *const *argv, int std
 
 int capture_stream_run(struct invocation *invocation, struct error *err)
 {
+    const char *file = invocation_value(invocation, "write");
+    bool to_file = file && strcmp(file, "-") != 0;
     _cleanup_source_ struct capture_source *source = NULL;
+    _cleanup_close_ int output = -1;
     json_t *params = NULL;
     int r;
 
-    if (isatty(STDOUT_FILENO)) {
+    if (!to_file && isatty(STDOUT_FILENO)) {
         (void)error_input(err, "a capture is no text: standard output is a terminal");
         error_hint(err, "labctl capture stream %s | tcpdump -r -",
                    invocation->word_count ? invocation->words[0] : "lab");
@@ -108,7 +113,12 @@ int capture_stream_run(struct invocation *invocation, struct error *err)
         return r;
     work_catch_signals();
     r = capture_source_open(invocation, params, &source, err);
-    return r < 0 ? r : capture_copy(source, STDOUT_FILENO, err);
+    if (r < 0 || !to_file)
+        return r < 0 ? r : capture_copy(source, STDOUT_FILENO, err);
+    output = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+    if (output < 0)
+        return error_errno(err, errno, "%s", file);
+    return capture_copy(source, output, err);
 }
 
 const struct command cmd_capture_stream = {

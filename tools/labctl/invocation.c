@@ -102,17 +102,18 @@ static void hint_help(struct error *err, const struct command *command)
  */
 static int unknown_option(const struct command *command, const char *argument, struct error *err)
 {
-    _cleanup_free_ char *title = command_title(command);
+    _cleanup_free_ char *name = command ? command_title(command) : NULL;
+    _cleanup_free_ char *title = name ? xasprintf("%s: ", name) : xstrdup("");
     _cleanup_free_ char *word = xstrndup(argument, strcspn(argument, "="));
     const char *names[64], *nearest;
     size_t count = 0;
 
     for (const struct option_spec *spec = common_options; spec->name; spec++)
         names[count++] = spec->name;
-    for (const struct option_spec *spec = command->options;
+    for (const struct option_spec *spec = command ? command->options : NULL;
          spec && spec->name && count < ARRAY_SIZE(names); spec++)
         names[count++] = spec->name;
-    (void)error_input(err, "%s: unknown option '%s'", title, word);
+    (void)error_input(err, "%sunknown option '%s'", title, word);
     nearest = text_nearest(word + strspn(word, "-"), names, count);
     if (nearest)
         error_hint(err, "did you mean --%s?", nearest);
@@ -281,6 +282,11 @@ int invocation_parse(struct invocation *invocation, int argc, char **argv, struc
     }
     invocation->command = find_command(argc, argv, at, &help, &version);
     if (!at[0] && !help && !version) {
+        const char *value;
+
+        if (argc > 1 && argv[1][0] == '-' && argv[1][1] && strcmp(argv[1], "--") != 0 &&
+            !option_find(NULL, argv[1], &value))
+            return unknown_option(NULL, argv[1], err);
         (void)error_input(err, "no command was given");
         error_hint(err, "labctl help");
         return -EINVAL;
