@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -180,4 +181,21 @@ int socket_accept_own(int listen_fd)
     if (socket_peer_uid(fd, &uid) < 0 || uid != geteuid())
         return -EPERM;
     return steal_fd(&fd);
+}
+
+int socket_connect_own(const char *path, int type, unsigned timeout_s, struct error *err)
+{
+    const struct timeval limit = {.tv_sec = timeout_s};
+    int fd = socket_connect(path, type, err);
+    uid_t uid = 0;
+
+    if (fd < 0)
+        return fd;
+    if (socket_peer_uid(fd, &uid) < 0 || uid != geteuid()) {
+        (void)close(fd);
+        return error_set(err, EPERM, "%s: a process of user %u listens there", path, uid);
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    return fd;
 }

@@ -20,6 +20,10 @@ int socket_listen(const char *path, int type, struct error *err);
 /* socket_connect() - Return: fd or -errno (-ECONNREFUSED and -ENOENT: nobody there) */
 int socket_connect(const char *path, int type, struct error *err);
 
+/* socket_connect_own() - The same, only to a process of this one's own user (else -EPERM), and with
+ * a limit to how long a message may take. */
+int socket_connect_own(const char *path, int type, unsigned timeout_s, struct error *err);
+
 /* socket_send_fds() - One message with up to 64 descriptors (SCM_RIGHTS). Return: 0 or -errno */
 int socket_send_fds(int sock, const void *data, size_t size, const int *fds, size_t fd_count);
 

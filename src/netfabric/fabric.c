@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <fcntl.h>
@@ -106,22 +105,14 @@ static int call(struct fabric *fabric, enum proto_op op, const char *const *word
 
 int fabric_connect(const char *socket_path, struct fabric **ret_fabric, struct error *err)
 {
-    struct timeval limit = {.tv_sec = CALL_TIMEOUT_S};
     struct fabric *fabric;
     uint32_t pid = 0;
-    uid_t uid = 0;
-    int fd = socket_connect(socket_path, SOCK_SEQPACKET, err), r;
+    int fd = socket_connect_own(socket_path, SOCK_SEQPACKET, CALL_TIMEOUT_S, err), r;
 
     if (fd < 0)
         return fd;
-    if (socket_peer_uid(fd, &uid) < 0 || uid != geteuid()) {
-        (void)close(fd);
-        return error_set(err, EPERM, "%s: a process of user %u listens there", socket_path, uid);
-    }
     fabric = xnew0(struct fabric, 1);
     fabric->fd = fd;
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     r = call(fabric, PROTO_HELLO, NULL, 0, NULL, 0, NULL, NULL, &pid, err);
     if (r == 0)
         r = process_identify((pid_t)pid, &fabric->process, err);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -79,21 +78,13 @@ int wire_connect(const char *socket_path, struct wire **ret_wire, struct error *
 {
     _cleanup_free_ struct wire_request *request = xnew0(struct wire_request, 1);
     _cleanup_free_ struct wire_reply *reply = xnew0(struct wire_reply, 1);
-    struct timeval limit = {.tv_sec = CALL_TIMEOUT_S};
-    uid_t uid = 0;
     struct wire *wire;
-    int fd = socket_connect(socket_path, SOCK_SEQPACKET, err), r;
+    int fd = socket_connect_own(socket_path, SOCK_SEQPACKET, CALL_TIMEOUT_S, err), r;
 
     if (fd < 0)
         return fd;
-    if (socket_peer_uid(fd, &uid) < 0 || uid != geteuid()) {
-        (void)close(fd);
-        return error_set(err, EPERM, "%s: a process of user %u listens there", socket_path, uid);
-    }
     wire = xnew0(struct wire, 1);
     wire->fd = fd;
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     request->op = WIRE_HELLO;
     r = call(wire, request, NULL, 0, reply, err);
     if (r == 0)

@@ -124,7 +124,7 @@ static void ones_own_connections_are_taken(void **state)
     listener = socket_listen(path, SOCK_STREAM | SOCK_NONBLOCK, NULL);
     assert_true(listener >= 0);
     assert_int_equal(socket_accept_own(listener), -EAGAIN);
-    client = socket_connect(path, SOCK_STREAM, NULL);
+    client = socket_connect_own(path, SOCK_STREAM, 1, NULL);
     assert_true(client >= 0);
     fd = socket_accept_own(listener);
     assert_true(fd >= 0);
