@@ -19,6 +19,8 @@ TOP=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 . "$TOP/tools/setup/lib.sh"
 # shellcheck source=tools/setup/jobs.sh
 . "$TOP/tools/setup/jobs.sh"
+# shellcheck source=tools/setup/leftovers.sh
+. "$TOP/tools/setup/leftovers.sh"
 
 IMAGES_NEEDED=(frr host switch bird openbgpd firewall services)
 # What only tests/cli/devices.bats uses: NAME or NAME:ARCH, from images/ or tests/images/recipes/.
@@ -72,6 +74,7 @@ list_checks() {
 	printf '%s\n' check/shellcheck check/clang-format check/build-dev
 	[ -n "$QUICK" ] || echo check/build-clang
 	echo check/images
+	echo check/leftovers
 }
 
 list_unit() {
@@ -210,6 +213,23 @@ check_clang_format() {
 	"$tool" --dry-run --Werror "${files[@]}" >"$WORK/format" 2>&1 && return
 	grep ': error:' "$WORK/format" | cut -d : -f 1 | sort | uniq -c | sed 's/$/: places that clang-format -i would change/'
 	return 1
+}
+
+# Nothing of all that may be left. While others test here, too, theirs cannot be told from ours.
+check_leftovers() {
+	local left end=$((SECONDS + 10))
+	wanted check/leftovers || return 0
+	while left=$(traces "$TOP" | sort | comm -13 "$WORK/before" -); [ -n "$left" ] && [ $SECONDS -lt $end ]; do
+		sleep 0.5
+	done
+	if [ -z "$left" ]; then
+		result ok check/leftovers
+	elif pgrep -f bats-exec-test >/dev/null || pgrep -f '/test_[a-z_]*$' >/dev/null; then
+		result skipped check/leftovers "other tests run here at the same time"
+	else
+		printf '    | %s\n' "$left"
+		result failed check/leftovers
+	fi
 }
 
 # ---- unit tests --------------------------------------------------------------------------------
@@ -420,11 +440,13 @@ main() {
 	ensure_tun
 	choose_identity
 
-	TEST_ENV=("LABCTL=$TOP/build/dev/bin/labctl" "LABCTL_SOURCE=$TOP" BATS_TEST_TIMEOUT=300
+	TEST_ENV=("LABCTL=$TOP/build/dev/bin/labctl" "LABCTL_SOURCE=$TOP" BATS_TEST_TIMEOUT=600
 		"PATH=$PATH" "HOME=$HOME" "LABCTL_TEST_USER=$(id -un)")
+	traces "$TOP" | sort >"$WORK/before"
 	queue_checks
 	queue_tests
 	jobs_run
+	check_leftovers
 	COMPLETE=1
 }
 
