@@ -5,6 +5,7 @@
 # What a definition can say of disks, consoles, firmware and configuration, with guests of one sector.
 
 load helper
+load appliance_helper
 
 setup() {
 	lab_setup
@@ -16,26 +17,7 @@ teardown() {
 	lab_teardown
 }
 
-# image NAME GUEST: an image whose definition is standard input, and a disk that boots tests/cli/guests/GUEST.S.
-image() {
-	local bits=--32 format=elf_i386 at=0x7c00
-	mkdir -p "$T/images/$1"
-	{
-		printf 'name: %s\narch: x86_64\nmemory: {default: 32M}\nnics: {count: 0}\nstop: {method: quit}\n' "$1"
-		cat
-	} >"$T/images/$1/appliance.yaml"
-	[ "$2" != efi ] || bits=--64 format=elf_x86_64 at=0
-	as $bits -o "$T/$1.o" "$LABCTL_SOURCE/tests/cli/guests/$2.S"
-	ld -m $format -Ttext=$at -e _start --oformat=binary -o "$T/images/$1/disk.img" "$T/$1.o"
-	[ "$2" = efi ] || truncate -s 1M "$T/images/$1/disk.img"
-}
-
-# lab TEXT: write it as a topology.
-lab() {
-	printf '%s\n' "$@" >"$T/lab.yaml"
-}
-
-# typed NODE: what its console said, on plain lines.
+# said NODE: what its console said, on plain lines.
 said() {
 	labctl node log "$1" | tr -d '\r'
 }
@@ -86,15 +68,12 @@ said() {
 }
 
 @test "an engine that is killed while it types: its successor says so, and a restart types all of it" {
-	as --32 -o "$T/guest.o" "$LABCTL_SOURCE/tests/cli/slow_guest.S"
-	image slow ports <<-'END'
+	image slow slow <<-'END'
 	disks: [{file: disk.img}]
 	ready: {console: '^slow# $', timeout: 60s}
 	exec: {prompt: '^slow# $'}
 	seed: {method: console, timeout: 120s, after: ["expect got 0000[7-9]"]}
 	END
-	ld -m elf_i386 -Ttext=0x7c00 -e _start --oformat=binary -o "$T/images/slow/disk.img" "$T/guest.o"
-	truncate -s 1M "$T/images/slow/disk.img"
 	printf 'interface eth%d of a configuration\n' 1 2 3 4 5 >"$T/r.cfg"
 	lab 'nodes: {r: {image: slow, config: r.cfg}}'
 	labctl topology up "$T/lab.yaml" --wait started
@@ -109,6 +88,11 @@ said() {
 	said r | sed -n 's/^slow# interface/interface/p' | tail -n 5 | cmp - "$T/r.cfg"
 }
 
+# heard PORT
+heard() {
+	labctl node log "r1:$1" | grep -q "hello $1"
+}
+
 @test "four serial ports are four consoles" {
 	image quad ports <<-'END'
 	disks: [{file: disk.img}]
@@ -119,10 +103,12 @@ said() {
 	labctl topology up "$T/lab.yaml"
 	for port in 0 1 2 3; do
 		wait_until 30 eval 'labctl node log r1:'$port' | grep "port '$port' echoes"'
-		(echo "hello $port"; sleep 1) | timeout 20 socat - "UNIX-CONNECT:$T/run/lab/r1.c$port" >/dev/null
+		# It stays there until that has come back.
+		(echo "hello $port"; wait_until 30 heard "$port" >/dev/null) |
+			timeout 100 socat - "UNIX-CONNECT:$T/run/lab/r1.c$port" >/dev/null
 	done
 	for port in 0 1 2 3; do
-		wait_until 30 eval 'labctl node log r1:'$port' | grep "hello '$port'"'
+		heard "$port"
 		[ "$(labctl node log r1:$port | grep -c hello)" = 1 ]
 	done
 }

@@ -6,10 +6,6 @@
 
 load helper
 
-setup_file() {
-	export BATS_TEST_TIMEOUT=120
-}
-
 setup() {
 	needs_tun
 	lab_setup

@@ -58,11 +58,7 @@ fields() {
 # inject IFNAME COUNT SIZE: numbered frames towards the node at a tap, from within the namespace. The
 # boot sectors never take one, so no more than the tap's queue holds, in all tests together.
 inject() {
-	local fabric
-	fabric=$(jq .fabric.pid "$T/run/cap/state.json")
-	local enter=(nsenter -t "$fabric" -n)
-	[ "$(id -u)" = 0 ] || enter=(nsenter -t "$fabric" -U --preserve-credentials -n)
-	"${enter[@]}" python3 - "$@" <<-'EOT'
+	in_lab cap python3 - "$@" <<-'EOT'
 	import socket, sys
 	s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 	s.bind((sys.argv[1], 0))
@@ -73,11 +69,7 @@ inject() {
 
 # tap NODE:PORT: what its interface is called in the namespace.
 tap() {
-	local fabric
-	fabric=$(jq .fabric.pid "$T/run/cap/state.json")
-	local enter=(nsenter -t "$fabric" -n)
-	[ "$(id -u)" = 0 ] || enter=(nsenter -t "$fabric" -U --preserve-credentials -n)
-	"${enter[@]}" ip -j link show dev "$1" | jq -r '.[0].ifname'
+	in_lab cap ip -j link show dev "$1" | jq -r '.[0].ifname'
 }
 
 counted() {
@@ -100,7 +92,8 @@ start() {
 	start h2:eth0 -w "$T/tcp.pcapng"
 	local sum
 	sum=$(sha256sum <"$T/file" | cut -d' ' -f1)
-	[[ $(on h2 'sleep 1; socat -u TCP:10.0.0.1:8000 - | sha256sum') == *"$sum"* ]]
+	wait_until 10 listens h1 8000
+	[[ $(on h2 'socat -u TCP:10.0.0.1:8000 - | sha256sum') == *"$sum"* ]]
 	labctl capture stop "$ID"
 	[ "$(json ".captures[] | select(.id == $ID) | .dropped" capture list)" = 0 ]
 	# 1500 bytes and their Ethernet header.
@@ -117,7 +110,7 @@ start() {
 	needs_tshark
 	start -w "$T/lab.pcapng"
 	timeout -k 5 60 "$LABCTL" capture stream h1:eth0 --filter icmp >"$T/stream.pcapng" 2>"$T/err" </dev/null &
-	local reader=$! engine
+	local reader=$!
 	wait_until 10 eval '[ "$(json ".captures | map(select(.state == \"running\")) | length" capture list)" = 2 ]'
 	on h1 'ping -q -i 0.02 -c 300 10.0.0.2 >/tmp/ping.log 2>&1 &'
 	labctl node restart a
@@ -129,10 +122,7 @@ start() {
 	labctl node stop a
 	labctl node start a
 	inject "$(tap c:eth0)" 3 60
-	engine=$(sed -n 's/^process \([0-9]*\): .*labctl-engine.*--lab cap .*/\1/p' < <(leftovers "$T"))
-	kill -9 "$engine"
-	# Its socket may answer for as long as the kernel takes to end it.
-	wait_until 10 eval '[ ! -e "/proc/$engine" ] || grep -q "^State:.Z" "/proc/$engine/status"'
+	kill_engines cap
 	labctl capture note 'the engine is another one'
 	inject "$(tap a:eth0)" 1 60
 	wait_until 60 eval 'on h1 "cat /tmp/ping.log" | grep -q "300 packets transmitted, 300 received"'
@@ -248,7 +238,8 @@ start() {
 	labctl link set wire corrupt=1%
 	start wire --side after --filter tcp -w "$T/broken.pcapng"
 	on h1 'seq 1 250000 >/tmp/file; socat TCP-LISTEN:8001,reuseaddr OPEN:/tmp/file,rdonly &'
-	[[ $(on h2 'sleep 1; socat -u TCP:10.0.0.1:8001 - | sha256sum') == *"$sum"* ]]
+	wait_until 10 listens h1 8001
+	[[ $(on h2 'socat -u TCP:10.0.0.1:8001 - | sha256sum') == *"$sum"* ]]
 	labctl capture stop --all
 	corrupted=$(json '[.links[] | select(.name == "wire") | .wire[].corrupted] | add' link list)
 	labctl link clear wire

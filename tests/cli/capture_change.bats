@@ -7,10 +7,6 @@
 
 load helper
 
-setup_file() {
-	export BATS_TEST_TIMEOUT=180
-}
-
 setup() {
 	needs_tun
 	command -v tshark >/dev/null || skip "tshark is not installed"
@@ -49,18 +45,9 @@ teardown() {
 	lab_teardown
 }
 
-# in_lab COMMAND…: run it in the lab's namespace.
-in_lab() {
-	local fabric
-	fabric=$(jq .fabric.pid "$T/run/change/state.json")
-	local enter=(nsenter -t "$fabric" -n)
-	[ "$(id -u)" = 0 ] || enter=(nsenter -t "$fabric" -U --preserve-credentials -n)
-	"${enter[@]}" "$@"
-}
-
 # inject FROM TO NODE:PORT…: a frame with each of these numbers towards each of these ends.
 inject() {
-	in_lab python3 - "$@" <<-'EOT'
+	in_lab change python3 - "$@" <<-'EOT'
 	import json, socket, subprocess, sys
 	names = {}
 	for link in json.loads(subprocess.run(["ip", "-j", "link", "show"], capture_output=True).stdout):
@@ -103,6 +90,11 @@ replaced() {
 	local pid
 	pid=$(worker "$1")
 	[ -n "$pid" ] && [[ "$2" != *" $pid "* ]]
+}
+
+# older PID: it has been there for more than two seconds, of which ps counts the whole ones.
+older() {
+	[ "$(ps -o etimes= -p "$1")" -gt 2 ]
 }
 
 @test "whole lab, LAN and node follow topology apply: who comes is there from the first frame, who goes is not" {
@@ -193,7 +185,9 @@ replaced() {
 	inject 1 50 a:eth0 c:eth0
 	wait_until 10 eval '[ "$(json ".captures[] | select(.id == $ID) | .packets" capture list)" = 100 ]'
 	# So old must a worker be to be replaced; younger ones would only die again.
-	sleep 2
+	wait_until 10 older "$(worker "$ID")"
+	wait_until 10 older "$(worker "$ring")"
+	wait_until 10 older "$(worker "$stream")"
 	wait_until 10 eval '[ "$(json ".captures[] | select(.id == $stream) | .packets" capture list)" = 50 ]'
 	was=" $(worker "$ID") $(worker "$ring") $(worker "$stream") "
 	# shellcheck disable=SC2086 # three

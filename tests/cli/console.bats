@@ -60,8 +60,10 @@ detach() {
 	attach "$LABCTL" console --read-only a
 	wait_until 5 tm_shows 'type and I echo'
 	tm_type marco
-	sleep 0.5
+	# It reads that before the key that ends it; and what another one types comes after.
 	detach
+	echo polo | timeout 30 "$LABCTL" console a >/dev/null
+	wait_until 10 eval 'labctl node log a | grep -q polo'
 	run labctl node log a
 	output_lacks marco
 }
@@ -82,7 +84,7 @@ detach() {
 @test "the terminal is restored when the engine dies" {
 	attach "$LABCTL" console a
 	wait_until 5 tm_shows 'type and I echo'
-	leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-engine .*/\1/p' | xargs kill -9
+	kill_engines
 	wait_until 10 test -s "$T/after"
 	diff "$T/before" "$T/after"
 }

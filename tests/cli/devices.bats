@@ -5,39 +5,20 @@
 # Firmware, NICs and disks of every kind, with guests that have the drivers.
 
 load helper
+load appliance_helper
 
 # Systems that take a minute to boot by emulation, on machines that are busy.
 export BATS_TEST_TIMEOUT=900
 
 setup() {
 	lab_setup
-	STORE=${LABCTL_IMAGES:-/var/lib/labctl/images}
-	[ -n "${LABCTL_IMAGES:-}" ] || [ "$(id -u)" = 0 ] || STORE=${XDG_DATA_HOME:-$HOME/.local/share}/labctl/images
+	STORE=$(images_root)
 	export LABCTL_IMAGES=$T/images
 	mkdir -p "$T/images"
 }
 
 teardown() {
 	lab_teardown
-}
-
-# image NAME GUEST: an image whose definition is standard input, and a disk that boots tests/cli/guests/GUEST.S.
-image() {
-	local bits=--32 format=elf_i386 at=0x7c00
-	mkdir -p "$T/images/$1"
-	{
-		printf 'name: %s\narch: x86_64\nmemory: {default: 32M}\nnics: {count: 0}\nstop: {method: quit}\n' "$1"
-		cat
-	} >"$T/images/$1/appliance.yaml"
-	[ "$2" != efi ] || bits=--64 format=elf_x86_64 at=0
-	as $bits -o "$T/$1.o" "$LABCTL_SOURCE/tests/cli/guests/$2.S"
-	ld -m $format -Ttext=$at -e _start --oformat=binary -o "$T/images/$1/disk.img" "$T/$1.o"
-	[ "$2" = efi ] || truncate -s 1M "$T/images/$1/disk.img"
-}
-
-# lab TEXT: write it as a topology.
-lab() {
-	printf '%s\n' "$@" >"$T/lab.yaml"
 }
 
 # variant NAME SED: the image "drivers" with another definition.

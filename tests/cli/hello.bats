@@ -50,10 +50,6 @@ nothing_is_left() {
 	[ -z "$(leftovers "$T")" ]
 }
 
-engine_pid() {
-	sed -n 's/^process \([0-9]*\): .*labctl-engine.*--lab '"$1"' .*/\1/p' < <(leftovers "$T")
-}
-
 @test "the lab hello is up at once, and down without a trace" {
 	local from to
 	from=$(now_ms)
@@ -243,12 +239,10 @@ engine_pid() {
 
 @test "an engine that is killed is replaced, and the guests run on" {
 	up_hello
-	local pids engine
+	local pids
 	pids=$(status_of hello '.nodes[].pid')
-	engine=$(engine_pid hello)
-	[ -n "$engine" ]
 	echoes a before
-	kill -9 "$engine"
+	kill_engines
 	[ "$(status_of hello '.nodes[].pid')" = "$pids" ]
 	[ "$(status_of hello '[.nodes[] | select(.state == "ready" or .state == "running")] | length')" = 2 ]
 	echoes a after
@@ -261,17 +255,17 @@ engine_pid() {
 
 @test "down works when the engine was killed" {
 	up_hello
-	kill -9 "$(engine_pid hello)"
+	kill_engines
 	labctl topology down
 	[ -z "$(leftovers "$T")" ]
 }
 
 @test "down works when everything was killed" {
 	up_hello
-	leftovers "$T" | sed -n 's/^process \([0-9]*\):.*/\1/p' | xargs kill -9
-	run labctl topology down
-	# What was killed may be a moment in going.
-	wait_until 5 nothing_is_left
+	# shellcheck disable=SC2046 # several
+	kill_now $(pids_of)
+	labctl topology down
+	nothing_is_left
 	up_hello
 }
 
@@ -293,16 +287,16 @@ engine_pid() {
 	LABCTL_IMAGES=$T/images up_hello
 	rm -r "$T/images"
 	LABCTL_IMAGES=$T/images kill_engines
-	leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-fabric.*/\1/p' | xargs kill -9
+	kill_now "$(pids_of labctl-fabric)"
 	LABCTL_IMAGES=$T/images labctl topology down
 	wait_until 5 nothing_is_left
 }
 
-@test "a fabric that dies is told, and down still works" {
+@test "a fabric that dies is replaced, and down still works" {
 	up_hello
-	leftovers "$T" | sed -n 's/^process \([0-9]*\): .*labctl-fabric.*/\1/p' | xargs kill -9
-	sleep 0.5
-	labctl topology status
+	kill_now "$(pids_of labctl-fabric)"
+	wait_until 10 grep 'a new fabric process .* has taken over' "$T/run/hello/engine.log"
+	[ "$(status_of hello '.links[0].state')" = up ]
 	labctl topology down
 	[ -z "$(leftovers "$T")" ]
 }

@@ -33,6 +33,8 @@ lab_setup() {
 	export T NETDEVS LABCTL_RUN=$T/run LABCTL_STATE=$T/state
 	export ASAN_OPTIONS="log_path=$T/san/report:detect_leaks=${LEAKS:-1}"
 	export UBSAN_OPTIONS="log_path=$T/san/report:print_stacktrace=1"
+	# The shells of terminals here keep no history in somebody's home.
+	export HISTFILE=
 	unset XDG_RUNTIME_DIR
 }
 
@@ -157,9 +159,10 @@ status_of() {
 	json "$2" topology status "$1"
 }
 
-# wait_until SECONDS COMMAND…: look again until it is true. For what the outside has no event for.
+# wait_until SECONDS COMMAND…: look again until it is true. For what the outside has no event for. A machine
+# that is busy has three times as long, and half a minute at least: a limit proves nothing, it ends a test.
 wait_until() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + ($1 > 10 ? $1 * 3 : 30)))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || {
@@ -206,13 +209,55 @@ hello_file() {
 	echo "$T/$name.yaml"
 }
 
-# kill_engines [LAB]: end this test's engines without a warning, and wait until they are gone.
+# boot_sector GUEST FILE: a disk that boots tests/cli/guests/GUEST.S.
+boot_sector() {
+	as --32 -I "$LABCTL_SOURCE/tests/cli/guests" -o "$2.o" "$LABCTL_SOURCE/tests/cli/guests/$1.S"
+	ld -m elf_i386 -Ttext=0x7c00 -e _start --oformat=binary -o "$2" "$2.o"
+	rm "$2.o"
+	truncate -s 1M "$2"
+}
+
+# pids_of [PROGRAM [ARGUMENTS]]: this test's processes, or those of that name and first arguments.
+pids_of() {
+	leftovers "$T" | sed -nE "s/^process ([0-9]+): ${1:+([^ ]*\/)?$1( |\$)${2:+$2( |\$)}}.*/\1/p"
+}
+
+# runs PROGRAM: this test has one.
+runs() {
+	[ -n "$(pids_of "$1")" ]
+}
+
+# kill_now PID…: end them without a warning, and wait until they are gone: until then they hold locks and sockets.
+kill_now() {
+	local pid
+	kill -9 "$@"
+	for pid; do wait_until 10 is_gone "$pid"; done
+}
+
+# is_gone PID: it is no more, or waits for its parent to look.
+is_gone() {
+	[ ! -e "/proc/$1" ] || grep -qs '^State:.Z' "/proc/$1/status"
+}
+
+# kill_engines [LAB]: end this test's engines without a warning.
 kill_engines() {
-	local pids pid
-	pids=$(leftovers "$T" | sed -n "s/^process \([0-9]*\): [^ ]*labctl-engine ${1:+--lab $1 }.*/\1/p")
-	# shellcheck disable=SC2086 # several
-	kill -9 $pids
-	for pid in $pids; do wait_until 5 sh -c "! kill -0 $pid"; done
+	# shellcheck disable=SC2046 # several
+	kill_now $(pids_of labctl-engine ${1:+"--lab $1"})
+}
+
+# in_lab LAB COMMAND…: run it in the network namespace of a lab.
+in_lab() {
+	local fabric enter
+	fabric=$(jq .fabric.pid "$T/run/$1/state.json")
+	shift
+	enter=(nsenter -t "$fabric" -n)
+	[ "$(id -u)" = 0 ] || enter=(nsenter -t "$fabric" -U --preserve-credentials -n)
+	"${enter[@]}" "$@"
+}
+
+# listens NODE PORT: somebody on it takes TCP connections there.
+listens() {
+	node_says "$1" 'cat /proc/net/tcp' ":$(printf %04X "$2") 00000000:0000 0A"
 }
 
 now_ms() {

@@ -12,7 +12,6 @@ load helper
 PINGS=300
 
 setup_file() {
-	export BATS_TEST_TIMEOUT=200
 	load helper
 	[ -c /dev/net/tun ] && [ -w /dev/net/tun ] || return 0
 	lab_setup

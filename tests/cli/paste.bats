@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # bats file_tags=quick,alone
 #
-# Pasting in the switcher into a guest that loses what comes while it works (slow_guest.S).
+# Pasting in the switcher into a guest that loses what comes while it works (guests/slow.S).
 
 load helper
 
@@ -10,9 +10,7 @@ setup() {
 	lab_setup
 	export LABCTL_IMAGES=$T/images
 	mkdir -p "$LABCTL_IMAGES/slow"
-	as --32 -o "$T/slow.o" "$LABCTL_SOURCE/tests/cli/slow_guest.S"
-	ld -m elf_i386 -Ttext=0x7c00 -e _start --oformat=binary -o "$LABCTL_IMAGES/slow/slow.img" "$T/slow.o"
-	truncate -s 1M "$LABCTL_IMAGES/slow/slow.img"
+	boot_sector slow "$LABCTL_IMAGES/slow/slow.img"
 	cat >"$LABCTL_IMAGES/slow/appliance.yaml" <<-EOT
 	name: slow
 	arch: x86_64

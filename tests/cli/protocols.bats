@@ -9,7 +9,6 @@
 load helper
 
 setup_file() {
-	export BATS_TEST_TIMEOUT=200
 	load helper
 	[ -c /dev/net/tun ] && [ -w /dev/net/tun ] || return 0
 	lab_setup

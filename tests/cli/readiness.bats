@@ -14,9 +14,7 @@ setup() {
 	mkdir -p "$T/images"
 	cp "$(json '.disks[0].file' image show hello)" "$T/hello.img"
 	export LABCTL_IMAGES=$T/images
-	as --32 -o "$T/prompt.o" "$LABCTL_SOURCE/tests/cli/guests/prompt.S"
-	ld -m elf_i386 -Ttext=0x7c00 -e _start --oformat=binary -o "$T/prompt.img" "$T/prompt.o"
-	truncate -s 1M "$T/prompt.img"
+	boot_sector prompt "$T/prompt.img"
 }
 
 teardown() {

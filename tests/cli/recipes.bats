@@ -8,7 +8,7 @@
 load helper
 
 setup_file() {
-	export BATS_TEST_TIMEOUT=600
+	export BATS_TEST_TIMEOUT=900
 }
 
 setup() {

@@ -109,9 +109,11 @@ assert_counted() {
 @test "the text of record: times, since when, plain text, and a cast for players" {
 	labctl topology up "$TOPOLOGIES/hello.yaml"
 	echo early | timeout 30 "$LABCTL" console a >/dev/null
-	local between
+	# Of times, --since knows the second: of one that was not there yet.
+	local between from
+	from=$(date +%s)
+	wait_until 5 eval "[ \$(date +%s) -gt $((from + 1)) ]"
 	between=$(date '+%F %T')
-	sleep 1.1
 	printf 'lat\b\b\bnow \033[1mbold\033[0m\r' | timeout 30 "$LABCTL" console a >/dev/null
 	labctl node log --timestamps a >"$T/stamped"
 	grep -Eq '^20[0-9-]{8} [0-9:]{8}\.[0-9]{3} early' "$T/stamped"

@@ -33,20 +33,6 @@ up() {
 	labctl topology up "$T/lab.yaml" "$@" >/dev/null
 }
 
-# pid_of_program NAME: of this test's labs
-pid_of_program() {
-	leftovers "$T" | sed -n "s/^process \([0-9]*\): [^ ]*$1\( .*\|$\)/\1/p"
-}
-
-kill_program() {
-	local pids pid
-	pids=$(pid_of_program "$1")
-	[ -n "$pids" ]
-	# shellcheck disable=SC2086 # several
-	kill -9 $pids
-	for pid in $pids; do wait_until 5 sh -c "! grep -qv ') Z ' /proc/$pid/stat"; done
-}
-
 pids() {
 	status_of survive '[.nodes[].pid] | tojson'
 }
@@ -67,7 +53,7 @@ nothing_is_left() {
 interfaces() {
 	local pid user=(--user --preserve-credentials)
 	[ "$(id -u)" != 0 ] || user=()
-	pid=$(pid_of_program labctl-fabric)
+	pid=$(pids_of labctl-fabric)
 	nsenter --target "$pid" "${user[@]}" --net ip -o link | sed 's/^[0-9]*: //; s/ state [A-Z]* / /; s/<[^>]*>//' | sort
 }
 
@@ -76,8 +62,8 @@ interfaces() {
 	up
 	before=$(pids)
 	interfaces >"$T/interfaces.before"
-	kill_program labctl-fabric
-	wait_until 10 pid_of_program labctl-fabric
+	kill_now "$(pids_of labctl-fabric)"
+	wait_until 10 runs labctl-fabric
 	[ "$(pids)" = "$before" ]
 	wait_until 10 sh -c "grep -q 'has taken over, 6 taps are open' '$T/run/survive/engine.log'"
 	interfaces >"$T/interfaces.after"
@@ -102,8 +88,8 @@ interfaces() {
 	labctl node stop c
 	before=$(pids)
 	kill_engines
-	kill_program labctl-fabric
-	kill_program labctl-wire
+	kill_now "$(pids_of labctl-fabric)"
+	kill_now "$(pids_of labctl-wire)"
 	[ "$(pids)" = "$before" ]
 	[ "$(status_of survive '.links[0].wire.a_to_b.frames')" = 0 ]
 	labctl node start c
@@ -116,7 +102,7 @@ interfaces() {
 @test "a fabric that is killed with no guest left begins with a new namespace" {
 	up
 	labctl node stop a b c
-	kill_program labctl-fabric
+	kill_now "$(pids_of labctl-fabric)"
 	labctl node start a b c
 	wait_until 20 state_is a ready
 	labctl link down ab
@@ -174,8 +160,8 @@ never_ready() {
 	local n up
 	for n in 1 2 3 4 5 6 7 8 9; do sed -i "s/^links:/  n$n: {}\n&/" "$T/lab.yaml"; done
 	labctl topology up "$T/lab.yaml" >"$T/up" 2>&1 3>&- & up=$!
-	wait_until 20 pid_of_program qemu-system-x86_64
-	kill_program labctl-engine
+	wait_until 20 runs qemu-system-x86_64
+	kill_engines
 	wait $up || cat "$T/up"
 	wait_until 60 all_ready || {
 		labctl topology status
@@ -232,8 +218,8 @@ never_ready() {
 	[ "$status" = 0 ]
 	output_has 'host was restarted'
 	state_is a ready
-	kill_engines
-	leftovers "$T" | sed -n 's/^process \([0-9]*\):.*/\1/p' | xargs kill -9
+	# shellcheck disable=SC2046 # several
+	kill_now $(pids_of)
 	jq '.boot_id = "00000000-0000-0000-0000-000000000000"' "$T/run/survive/state.json" >"$T/saved"
 	cat "$T/saved" >"$T/run/survive/state.json"
 	labctl topology down

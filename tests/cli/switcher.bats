@@ -152,7 +152,7 @@ pids() {
 }
 
 @test "switcher: goes on with the next engine when one is killed" {
-	leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-engine .*/\1/p' | xargs kill -9
+	kill_engines
 	wait_until 20 eval 'tm send-keys m && tm_shows "│m"'
 	leave
 }

@@ -79,7 +79,8 @@ signal.pause()" >"$T/taker" 3>&- &
 	labctl topology up "$T/lab.yaml"
 	local socket
 	socket=$(status_of "$LAB" '.nodes[1].consoles[0].socket')
-	(printf 'over the socket\r'; sleep 2) | timeout 20 socat - "UNIX-CONNECT:$socket" >"$T/out"
+	# It stays there until that has come back.
+	(printf 'over the socket\r'; wait_until 20 grep -q 'over the socket' "$T/out" >/dev/null) | timeout 100 socat - "UNIX-CONNECT:$socket" >"$T/out"
 	grep -q 'type and I echo' "$T/out"
 	grep -q 'over the socket' "$T/out"
 }

@@ -58,16 +58,17 @@ teardown() {
 	expect_status 1 labctl node exec a1 'ping -c 2 -W 1 10.0.0.22'
 	expect_status 1 labctl node exec b1 'ping -c 2 -W 1 10.0.0.11'
 	expect_status 1 labctl node exec b2 'ping -c 2 -W 1 10.0.0.13'
+	# Spanning tree's own frames, sent to a reserved address, pass as well.
+	labctl capture start trunk --filter stp --packets 1 -w "$T/stp.pcapng"
 	labctl capture start trunk -w "$T/trunk.pcapng"
 	labctl capture start floor -w "$T/floor.pcapng"
 	on a1 'ping -c 3 -i 0.2 10.0.0.12'
 	on b1 'ping -c 3 -i 0.2 10.0.0.22'
-	# Spanning tree's own frames, sent to a reserved address, pass as well.
-	sleep 3
+	wait_until 20 eval '[ "$(json ".captures[0].state" capture list)" = ended ]'
 	labctl capture stop --all
 	tcpdump -enr "$T/trunk.pcapng" 2>/dev/null | grep -Eq 'vlan 10,.*ICMP echo reply'
 	tcpdump -enr "$T/trunk.pcapng" 2>/dev/null | grep -Eq 'vlan 20,.*ICMP echo reply'
-	tcpdump -enr "$T/trunk.pcapng" 2>/dev/null | grep -Eq '01:80:c2:00:00:00.*STP'
+	tcpdump -enr "$T/stp.pcapng" 2>/dev/null | grep -Eq '01:80:c2:00:00:00.*STP'
 	tcpdump -enr "$T/floor.pcapng" 2>/dev/null | grep -Eq 'ICMP echo request'
 	run tcpdump -enr "$T/floor.pcapng"
 	output_lacks 'vlan'
@@ -92,7 +93,6 @@ teardown() {
 	wait_until 30 pings h1 10.2.0.10
 	labctl capture start core1 -w "$T/core1.pcapng"
 	on h1 'ping -c 3 -i 0.2 10.2.0.10'
-	sleep 0.5
 	labctl capture stop core1
 	tcpdump -nr "$T/core1.pcapng" 2>/dev/null | grep -Eq 'MPLS \(label [0-9]+.*(ICMP echo request|10\.1\.0\.10 > 10\.2\.0\.10)'
 	tshark -r "$T/core1.pcapng" -Y 'mpls && icmp.type == 8' -T fields -e mpls.label 2>/dev/null | grep -Eq '^[0-9]+$'

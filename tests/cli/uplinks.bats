@@ -6,10 +6,6 @@
 
 load helper
 
-setup_file() {
-	export BATS_TEST_TIMEOUT=120
-}
-
 setup() {
 	needs_tun
 	command -v slirp4netns >/dev/null || skip "slirp4netns is not installed"
@@ -43,7 +39,7 @@ greets() {
 }
 
 slirp_pid() {
-	leftovers "$T" | sed -n 's/^process \([0-9]*\): slirp4netns.*/\1/p'
+	pids_of slirp4netns
 }
 
 @test "nat: DHCP gives every end its address, forwards lead to their node, whoever asks first" {
@@ -58,7 +54,7 @@ slirp_pid() {
 	wait_until 20 greets "$PORT"
 	wait_until 20 greets $((PORT + 1))
 	# Another one takes over when slirp4netns is killed.
-	kill -9 "$(slirp_pid)"
+	kill_now "$(slirp_pid)"
 	wait_until 20 greets "$PORT"
 	# The engine is killed: what serves goes on, and is still known afterwards.
 	kill_engines
@@ -121,7 +117,6 @@ slirp_pid() {
 
 @test "physical: an interface of the machine moves in, passes traffic, and goes back" {
 	[ "$(id -u)" = 0 ] || skip "taking an interface of the machine needs root"
-	local pid
 	cat >"$T/physical.yaml" <<-EOT
 	lab: physical
 	defaults: {image: host, nics: 1}
@@ -147,9 +142,7 @@ slirp_pid() {
 	[ "$(json '.links[0].state' link list)" = up ]
 	# Neither the engine nor the fabric lives, and it is given back all the same.
 	kill_engines
-	pid=$(leftovers "$T" | sed -n 's/^process \([0-9]*\): [^ ]*labctl-fabric.*/\1/p')
-	[ -n "$pid" ]
-	kill -9 "$pid"
+	kill_now "$(pids_of labctl-fabric)"
 	wait_until 20 pings a 192.0.2.1
 	labctl topology down physical
 	machine ip link show nic0

@@ -111,9 +111,10 @@ fresh() {
 		sed 's/\x1b\[[0-9;?]*[A-Za-z]//g'
 }
 
-# expect NAME REGEX [SECONDS]: wait until a line matches; then all that came so far counts as seen.
+# expect NAME REGEX [SECONDS]: wait until a line matches; then all that came so far counts as seen. A machine that is
+# busy has three times as long.
 expect() {
-	local end=$(($(now_ms) + ${3:-30} * 1000)) size
+	local end=$(($(now_ms) + ${3:-30} * 3000)) size
 	while :; do
 		size=$(stat -c %s "$DIR/$1.log")
 		if fresh "$1" | grep -Eq -- "$2"; then
@@ -121,7 +122,7 @@ expect() {
 			return 0
 		fi
 		if [ "$(now_ms)" -gt $end ] || ! is_running "$1"; then
-			echo "$1: no '$2' in ${3:-30} s; the end of its console:"
+			echo "$1: no '$2' in time; the end of its console:"
 			tail -n 15 "$DIR/$1.log" | cut -c1-200
 			cat "$DIR/$1.err"
 			return 1
@@ -150,12 +151,12 @@ vty() {
 
 # until_it HOW NAME COMMAND REGEX SECONDS: repeat a command (HOW: ask or vty) until it prints REGEX.
 until_it() {
-	local end=$((SECONDS + $5)) out
+	local end=$((SECONDS + $5 * 3)) out
 	while :; do
 		out=$("$1" "$2" "$3") || return 1
 		! grep -Eq -- "$4" <<<"$out" || return 0
 		if [ $SECONDS -ge $end ]; then
-			printf '%s: %s: no %s in %s s, but:\n%s\n' "$2" "$3" "$4" "$5" "$out"
+			printf '%s: %s: no %s in time, but:\n%s\n' "$2" "$3" "$4" "$out"
 			return 1
 		fi
 		sleep 0.3
@@ -179,10 +180,10 @@ press_power() {
 
 # gone NAME [SECONDS]: wait for the guest to end by itself.
 gone() {
-	local end=$(($(now_ms) + ${2:-10} * 1000))
+	local end=$(($(now_ms) + ${2:-10} * 3000))
 	while is_running "$1"; do
 		if [ "$(now_ms)" -gt $end ]; then
-			echo "$1 is still running after ${2:-10} s"
+			echo "$1 is still running"
 			return 1
 		fi
 		sleep 0.05

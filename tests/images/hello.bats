@@ -30,7 +30,6 @@ hello() {
 	printf '\001' >"$DIR/h.in"
 	expect h '^line 00000099' 30
 	printf ' ' >"$DIR/h.in"
-	sleep 0.3
 	send h 'again'
 	expect h 'again$' 10
 	tr -d '\r' <"$DIR/h.log" | grep -aoE 'line [0-9]{8}$' |

@@ -3,19 +3,9 @@
 # dialog: a boot sector that talks as a router without configuration does. It asks a question, wants a
 # key, and then has a prompt, at which it echoes lines; it complains of those that begin with "bad".
 
-	.set	COM1, 0x3f8
-	.set	LSR, COM1 + 5
+	.include "boot.inc"
 
-	.code16
-	.globl	_start
-_start:
-	cli
-	cld
-	xorw	%ax, %ax
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %ss
-	movw	$_start, %sp
+	begin
 	sti
 	movw	$question, %si
 	call	print
@@ -46,32 +36,9 @@ ended:	movw	$newline, %si
 	jmp	print
 
 # The BIOS's timer tick ends the hlt, so a byte waits 55 ms at most.
-getc:	movw	$LSR, %dx
-	inb	%dx, %al
-	testb	$1, %al
-	jnz	ready
-	hlt
-	jmp	getc
-ready:	movw	$COM1, %dx
-	inb	%dx, %al
-	ret
-
-putc:	pushw	%ax
-full:	movw	$LSR, %dx
-	inb	%dx, %al
-	testb	$0x20, %al
-	jz	full
-	popw	%ax
-	movw	$COM1, %dx
-	outb	%al, %dx
-	ret
-
-print:	lodsb
-	testb	%al, %al
-	jz	done
-	call	putc
-	jmp	print
-done:	ret
+	define_getc	hlt
+	define_putc
+	define_print
 
 question:
 	.asciz	"\r\nEnter the configuration dialog? [yes/no]: "
@@ -83,5 +50,4 @@ newline:
 	.asciz	"\r\n"
 first:	.word	0
 
-	.org	510
-	.word	0xaa55
+	finish

@@ -1,16 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # ports: a boot sector that greets on each of four serial ports and echoes on each what comes there.
+	.include "boot.inc"
 
-	.code16
-	.globl	_start
-_start:
-	cli
-	cld
-	xorw	%ax, %ax
-	movw	%ax, %ds
-	movw	%ax, %ss
-	movw	$_start, %sp
+	begin
 	sti
 
 	movw	$ports, %bx
@@ -51,17 +44,11 @@ full:	inb	%dx, %al
 	outb	%al, %dx
 	ret
 
-print:	lodsb
-	testb	%al, %al
-	jz	done
-	call	putc
-	jmp	print
-done:	ret
+	define_print
 
 ports:	.word	0x3f8, 0x2f8, 0x3e8, 0x2e8, 0
 greeting:
 	.ascii	"port "
 digit:	.asciz	"0 echoes\r\n"
 
-	.org	510
-	.word	0xaa55
+	finish

@@ -4,17 +4,9 @@
 # pressed, then has a prompt, "> ", and knows no command: the first two lines typed are answered with
 # "% not yet", all later ones with "done".
 
-	.set	COM1, 0x3f8
+	.include "boot.inc"
 
-	.code16
-	.globl	_start
-_start:
-	cli
-	cld
-	xorw	%ax, %ax
-	movw	%ax, %ds
-	movw	%ax, %ss
-	movw	$_start, %sp
+	begin
 	movw	$greeting, %si
 	call	print
 	call	getline
@@ -34,33 +26,18 @@ answer:	call	print
 # Echo a line up to its CR; how long it was is returned in %cx.
 getline:
 	xorw	%cx, %cx
-more:	movw	$COM1 + 5, %dx
-	inb	%dx, %al
-	testb	$1, %al
-	jz	more
-	movw	$COM1, %dx
-	inb	%dx, %al
+more:	call	getc
 	cmpb	$'\r', %al
 	je	end
 	call	putc
 	incw	%cx
 	jmp	more
 end:	movw	$newline, %si
-print:	lodsb
-	testb	%al, %al
-	jz	out
-	call	putc
 	jmp	print
 
-putc:	pushw	%ax
-full:	movw	$COM1 + 5, %dx
-	inb	%dx, %al
-	testb	$0x20, %al
-	jz	full
-	popw	%ax
-	movw	$COM1, %dx
-	outb	%al, %dx
-out:	ret
+	define_getc
+	define_putc
+	define_print
 
 left:	.byte	2
 greeting:
@@ -72,5 +49,4 @@ not_yet:
 	.asciz	"% not yet\r\n"
 done:	.asciz	"done\r\n"
 
-	.org	510
-	.word	0xaa55
+	finish
