@@ -74,7 +74,7 @@ setup() {
 	[ "$(ask h2 'curl -s http://www.lab/')" = 'hello from h1' ]
 	ask h2 'iperf3 -c 10.0.0.1 -t 1' | grep receiver
 	ask h2 'traceroute -n 10.0.0.1' | grep ' 1  10.0.0.1 '
-	ask h2 '(ping -i 0.2 -c 100 10.0.0.1 >/dev/null & tcpdump -c 1 -n -i eth0 "icmp[0] == 8" 2>/dev/null; kill $!)' |
+	ask h2 '(sleep 1; ping -c 2 10.0.0.1 >/dev/null) & tcpdump -c 1 -n -i eth0 icmp 2>/dev/null' |
 		grep 'ICMP echo request'
 }
 

@@ -51,7 +51,7 @@ setup() {
 	# A guest that this starts without labctl may have a clock that runs too fast: -W 5.
 	until_it ask h1 'ping -c 1 -W 5 10.0.0.2' ' 0% packet loss' 90
 	# -e: with the link header, where the tag is.
-	ask h2 '(ping -i 0.2 -c 100 10.0.0.1 >/dev/null & tcpdump -c 1 -en -i eth0 icmp 2>/dev/null; kill $!)' |
+	ask h2 '(sleep 1; ping -c 2 10.0.0.1 >/dev/null) & tcpdump -c 1 -en -i eth0 icmp 2>/dev/null' |
 		grep 'vlan 10,'
 }
 

@@ -23,7 +23,8 @@ next:	movw	$prompt, %si
 	jmp	next
 
 # Echo what is typed up to Enter; its first two bytes are left in `first`.
-line:	movw	$first, %di
+line:	movw	$0, first
+	movw	$first, %di
 again:	call	getc
 	cmpb	$'\r', %al
 	je	ended
