@@ -96,6 +96,8 @@ struct node_run {
     uint64_t asked_ns;               /* since when an answer is due; 0: none */
     uint64_t reset_ns;               /* when counting its resets began */
     unsigned resets;                 /* of the guest by itself, since then */
+    uint64_t last_reset_ns;          /* the last of them */
+    bool resets_on;                  /* it does nothing but reset itself */
     char *disk_error;                /* what QEMU said last of a disk, or NULL */
     sd_event_source *restart_timer;  /* restart: it starts again then */
     unsigned restarts;               /* how often it was started again */

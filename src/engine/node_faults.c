@@ -5,7 +5,8 @@
  *   A guest stops: QEMU holds its vCPUs and says STOP. query-status tells why: an error of KVM or
  *   of the disk, a panic. Such a node is crashed though its QEMU is there: it has no carrier, and
  *   `node start` either lets it go on (after an error of the disk) or starts it anew.
- *   A guest resets itself again and again: a triple fault, or a boot that fails. It is told, once.
+ *   A guest resets itself again and again: a triple fault, or a boot that fails. It is told once,
+ *   and such a node is not ready, whatever its console says each time, until it has come to rest.
  *   QEMU does not answer: every node is asked for its status now and then. One that says nothing
  *   for HANG_NS is shown as such, until it answers; it is ended without being asked.
  *
@@ -28,7 +29,7 @@
 #define RESTART_MOST_NS  (60 * SECOND_NS)
 #define RESTART_CALM_NS  (60 * SECOND_NS)
 #define RESETS_MOST      5 /* of a guest by itself, … */
-#define RESETS_SPAN_NS   (10 * SECOND_NS)
+#define RESETS_SPAN_NS   (30 * SECOND_NS)
 
 const char *node_halt_text(const char *status)
 {
@@ -108,6 +109,21 @@ void node_ask_status(struct node_run *node)
 }
 
 /**
+ * look_at_resets() - See whether a guest that reset itself again and again has come to rest
+ * @node:	Node
+ * @now:	CLOCK_MONOTONIC
+ */
+static void look_at_resets(struct node_run *node, uint64_t now)
+{
+    if (!node->resets_on || now - node->last_reset_ns <= RESETS_SPAN_NS)
+        return;
+    node->resets_on = false;
+    node_set_state(node, node->state, NULL);
+    if (node->state == NODE_BOOTING)
+        readiness_arm(node, true);
+}
+
+/**
  * on_ask() - Ask every QEMU whether it lives
  * @source:	Timer
  * @usec:	Now
@@ -126,6 +142,7 @@ static int on_ask(sd_event_source *source, uint64_t usec, void *data)
 
         if (!node_has_process(node) || !node->launched)
             continue;
+        look_at_resets(node, now);
         if (!node->asked_ns) {
             node_ask_status(node);
         } else if (now - node->asked_ns > HANG_NS && !node->hangs) {
@@ -158,17 +175,24 @@ static bool guest_reset(struct node_run *node)
 {
     uint64_t now = now_ns();
 
+    node->last_reset_ns = now;
+    if (node->resets_on)
+        return false;
     if (now - node->reset_ns > RESETS_SPAN_NS) {
         node->reset_ns = now;
         node->resets = 0;
     }
     if (++node->resets < RESETS_MOST)
         return true;
-    if (node->resets == RESETS_MOST)
-        node_set_state(node, node->state,
-                       "the guest resets itself again and again: a triple fault, or a boot that "
-                       "fails; its console says: %s",
-                       console_last_line(node->consoles[0]));
+    node->resets_on = true;
+    node->rebooted = true;
+    readiness_disarm(node);
+    node_set_state(node, node->state == NODE_READY ? NODE_BOOTING : node->state,
+                   "the guest resets itself again and again: a triple fault, or a boot that "
+                   "fails; its console says: %s",
+                   console_last_line(node->consoles[0]));
+    log_warning("%s: %s", node->spec->name, node->reason);
+    lab_event(node->lab, "node", node->spec->name, "%s", node->reason);
     return false;
 }
 
@@ -211,6 +235,7 @@ void node_faults_forget(struct node_run *node)
     node->halted = node->resumes = node->hangs = false;
     node->asked_ns = node->reset_ns = 0;
     node->resets = 0;
+    node->resets_on = false;
     free(node->disk_error);
     node->disk_error = NULL;
 }

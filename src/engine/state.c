@@ -209,6 +209,7 @@ static int adopt_node(struct node_run *node, json_t *saved, struct error *err)
     if (r < 0) {
         if (qmp_fd >= 0)
             end_stray(qmp_fd);
+        node_end_tpm(node);
         adopt_gone(node, (enum node_state)state, saved);
         return 0;
     }

@@ -122,3 +122,42 @@ qmp() {
 	labctl node stop a
 	[ "$(node a state)" = stopped ]
 }
+
+# press NODE KEY: into the FIFO that QEMU reads
+press() {
+	printf '%s' "$2" >"$T/run/faults/$1.0.in"
+}
+
+# boots NODE NUMBER: so often it has, or more
+boots() {
+	[ "$(grep -c '^fault: ' "$T/state/faults/$1/console-0.log")" -ge "$2" ]
+}
+
+@test "a triple fault: the guest boots again and is told so; one that does nothing else is told from it" {
+	local folder pid
+	command -v as >/dev/null || skip "no assembler"
+	folder=$(json .folder image show hello)
+	mkdir -p "$T/images/hello" "$T/images/fault"
+	cp "$folder"/* "$T/images/hello"
+	as --32 -o "$T/fault.o" "$LABCTL_SOURCE/tests/cli/guests/fault.S"
+	ld -m elf_i386 -Ttext=0x7c00 -e _start --oformat=binary -o "$T/images/fault/hello.img" "$T/fault.o"
+	truncate -s 1M "$T/images/fault/hello.img"
+	sed 's/^name: hello/name: fault/; s/labctl hello: /fault: /' "$folder/appliance.yaml" >"$T/images/fault/appliance.yaml"
+	export LABCTL_IMAGES=$T/images
+	up_with 'image: fault, restart: on-failure'
+	pid=$(node a pid)
+	press a 1
+	wait_until 60 boots a 2
+	wait_until 60 grep 'a: .*the guest rebooted' "$T/run/faults/engine.log"
+	press a '*'
+	wait_until 90 eval "node a reason | grep -q 'resets itself again and again: a triple fault'"
+	# It is the same QEMU, its cable is in, and its peer has not noticed: as with a real machine.
+	[ "$(node a pid)" = "$pid" ] && [ "$(node a restarts)" = 0 ]
+	[ "$(status_of faults '.links[0].state')" = up ]
+	run labctl topology status faults
+	output_has 'a .*resets itself again and again'
+	# Out of it, it is started anew.
+	labctl node restart -l faults a >/dev/null
+	node_is a state ready
+	[ "$(node a pid)" != "$pid" ] && [ "$(node a reason)" = null ]
+}

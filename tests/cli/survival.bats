@@ -45,6 +45,10 @@ all_ready() {
 	[ "$(status_of survive '[.nodes[].state] | unique | tojson')" = '["ready"]' ]
 }
 
+no_tpm() {
+	[ -z "$(pid_of_program swtpm)" ]
+}
+
 nothing_is_left() {
 	[ -z "$(leftovers "$T")" ] && [ ! -e "$T/run/survive" ]
 }
@@ -274,10 +278,41 @@ never_ready() {
 	nothing_is_left
 }
 
+@test "a TPM that is left behind is found, and goes" {
+	local folder
+	command -v swtpm >/dev/null || skip "swtpm is not installed"
+	folder=$(json .folder image show hello)
+	mkdir -p "$T/images/tpm" "$T/tpm"
+	cp "$folder/hello.img" "$T/images/tpm"
+	{ sed 's/^name: hello/name: tpm/' "$folder/appliance.yaml"; echo 'firmware: {tpm: true}'; } >"$T/images/tpm/appliance.yaml"
+	export LABCTL_IMAGES=$T/images
+	printf 'lab: survive\nnodes: {a: {image: tpm}}\n' >"$T/tpm.yaml"
+	labctl topology up "$T/tpm.yaml" >/dev/null
+	[ -n "$(pid_of_program swtpm)" ]
+	# Engine and QEMU die, and a TPM is there that nobody has spoken to.
+	kill_engines
+	kill -9 "$(pid_of_program qemu-system-x86_64)"
+	wait_until 10 no_tpm
+	rm -f "$T/run/survive/a.tpm"
+	swtpm socket --tpm2 --tpmstate "dir=$T/tpm" --ctrl "type=unixio,path=$T/run/survive/a.tpm" --daemon
+	[ -n "$(pid_of_program swtpm)" ]
+	[ "$(status_of survive '.nodes[0].state')" = crashed ]
+	wait_until 10 no_tpm
+	# Once more, and the run folder is gone with the engine.
+	kill_engines
+	rm -f "$T/run/survive/a.tpm"
+	swtpm socket --tpm2 --tpmstate "dir=$T/tpm" --ctrl "type=unixio,path=$T/run/survive/a.tpm" --daemon
+	rm -r "$T/run/survive"
+	run labctl doctor --leftovers
+	output_has 'process [0-9]+: swtpm, of lab survive'
+	labctl doctor --leftovers --clear
+	nothing_is_left
+}
+
 @test "the fault matrix, a few instants of a fixed seed" {
 	command -v cc >/dev/null || skip "no C compiler"
 	run timeout 110 "$LABCTL_SOURCE/tests/bench/faults" --seed 7 --instants 6
 	echo "$output"
 	[ "$status" = 0 ]
-	output_has '6 instants, 0 failures, [1-9][0-9]+ frames counted'
+	output_has '6 instants, 0 failures, [1-9][0-9]+ frames and [1-9][0-9]+ lines of a console counted'
 }

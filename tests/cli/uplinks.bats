@@ -58,7 +58,7 @@ slirp_pid() {
 	wait_until 20 greets "$PORT"
 	# The engine is killed: what serves goes on, and is still known afterwards.
 	kill_engines
-	greets "$PORT"
+	wait_until 20 greets "$PORT"
 	[ "$(json '.links[0].state' link list)" = up ]
 	# Of two labs that want the same port, the second is told.
 	sed 's/^lab: .*/lab: second/' "$T/nat.yaml" >"$T/second.yaml"
