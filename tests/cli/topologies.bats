@@ -7,7 +7,7 @@
 load helper
 
 setup_file() {
-	export BATS_TEST_TIMEOUT=900
+	export BATS_TEST_TIMEOUT=1800
 }
 
 setup() {
