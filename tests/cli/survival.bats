@@ -46,7 +46,7 @@ all_ready() {
 }
 
 no_tpm() {
-	[ -z "$(pid_of_program swtpm)" ]
+	[ -z "$(pids_of swtpm)" ]
 }
 
 nothing_is_left() {
@@ -288,14 +288,14 @@ never_ready() {
 	export LABCTL_IMAGES=$T/images
 	printf 'lab: survive\nnodes: {a: {image: tpm}}\n' >"$T/tpm.yaml"
 	labctl topology up "$T/tpm.yaml" >/dev/null
-	[ -n "$(pid_of_program swtpm)" ]
+	[ -n "$(pids_of swtpm)" ]
 	# Engine and QEMU die, and a TPM is there that nobody has spoken to.
 	kill_engines
-	kill -9 "$(pid_of_program qemu-system-x86_64)"
+	kill_now "$(pids_of qemu-system-x86_64)"
 	wait_until 10 no_tpm
 	rm -f "$T/run/survive/a.tpm"
 	swtpm socket --tpm2 --tpmstate "dir=$T/tpm" --ctrl "type=unixio,path=$T/run/survive/a.tpm" --daemon
-	[ -n "$(pid_of_program swtpm)" ]
+	[ -n "$(pids_of swtpm)" ]
 	[ "$(status_of survive '.nodes[0].state')" = crashed ]
 	wait_until 10 no_tpm
 	# Once more, and the run folder is gone with the engine.
