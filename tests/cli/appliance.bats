@@ -83,7 +83,7 @@ said() {
 	[ "$(status_of lab '.nodes[0].state')" = running ]
 	status_of lab '.nodes[0].reason' | grep 'not typed: the engine ended half way; .labctl node restart r. types it'
 	labctl node restart r --wait started
-	wait_until 60 eval 'said r | tail -n +2 | grep -q "^got 00005"'
+	wait_until 60 eval '[ "$(said r | grep -c "^got 00005")" = 2 ]'
 	wait_until 120 eval 'printf "\r" | socat -u - "UNIX-CONNECT:$T/run/lab/r.c0"; [ "$(status_of lab ".nodes[0].state")" = ready ]'
 	said r | sed -n 's/^slow# interface/interface/p' | tail -n 5 | cmp - "$T/r.cfg"
 }
