@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /* A QEMU runs what its guest gives it to do, so it is to be able to do little else. Three things
- * together, none of which needs a privilege:
+ * together, none of which needs a privilege, and one that root can do:
  *
  *   Landlock     which files it may open, and with newer kernels: no TCP, no abstract sockets, no
  *                signals to processes outside. It also hides other processes' memory and /proc.
@@ -9,6 +9,9 @@
  *                filter (io_uring), none to more of the kernel (namespaces, mounts, keys, bpf).
  *                QEMU's own -sandbox comes on top of it and forbids more.
  *   rlimits      no core files with a guest's memory in them, and few descriptors.
+ *   as root      another user, in a file system in which only what is allowed exists (base/jail.h).
+ *
+ * Nor may it make links: root's engine works in the same folders.
  *
  * connect() is there because sockets in the file system are not Landlock's business: a QEMU of an
  * ordinary user would have the user's right to speak to engine and fabric. The descriptors that it
@@ -35,6 +38,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -116,6 +120,12 @@ void confine_done(struct confine *confine)
 {
     cleanup_close(&confine->ruleset_fd);
     confine->ruleset_fd = -1;
+    jail_done(&confine->jail);
+    for (size_t i = 0; i < confine->need_count; i++)
+        free(confine->needs[i].path);
+    free(confine->needs);
+    confine->needs = NULL;
+    confine->need_count = confine->need_capacity = 0;
 }
 
 int confine_allow(struct confine *confine, const char *path, enum confine_access access,
@@ -133,6 +143,7 @@ int confine_allow(struct confine *confine, const char *path, enum confine_access
     _cleanup_close_ int fd = -1;
     struct stat st;
 
+    jail_show(&confine->jail, path);
     if (confine->ruleset_fd < 0)
         return 0;
     fd = open(path, O_PATH | O_CLOEXEC);
@@ -159,10 +170,25 @@ int confine_allow_port(struct confine *confine, uint16_t port, struct error *err
     return 0;
 }
 
+int confine_need(struct confine *confine, const char *path, enum confine_access access,
+                 struct error *err)
+{
+    array_grow(confine->needs, confine->need_count, confine->need_capacity);
+    confine->needs[confine->need_count++] =
+        (struct confine_file){.path = xstrdup(path), .write = access == CONFINE_WRITE};
+    return confine_allow(confine, path, access, err);
+}
+
 int confine_enter(const struct confine *confine)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) < 0)
         return -errno;
+    if (confine->jail.mount_dir) {
+        int r = jail_enter(&confine->jail);
+
+        if (r < 0)
+            return r;
+    }
     if (confine->change_user &&
         (syscall(SYS_setgroups, confine->extra ? 1UL : 0UL, &confine->extra) < 0 ||
          syscall(SYS_setresgid, confine->gid, confine->gid, confine->gid) < 0 ||
@@ -171,6 +197,84 @@ int confine_enter(const struct confine *confine)
     if (confine->ruleset_fd >= 0 && syscall(SYS_landlock_restrict_self, confine->ruleset_fd, 0) < 0)
         return -errno;
     return 0;
+}
+
+/* What the child of confine_try() found. */
+struct finding {
+    int code;    /* -errno */
+    size_t need; /* which of the files; their number: none of them */
+};
+
+/**
+ * try_it() - In the child: do it, and look at the files
+ * @confine:	What to do
+ * @dir:	Working folder
+ *
+ * Return: what came of it
+ */
+static struct finding try_it(const struct confine *confine, const char *dir)
+{
+    struct finding found = {.need = confine->need_count};
+
+    found.code = confine_enter(confine);
+    if (found.code == 0 && chdir(dir) < 0)
+        found.code = -errno;
+    if (found.code < 0)
+        return found;
+    for (size_t i = 0; i < confine->need_count; i++) {
+        if (access(confine->needs[i].path, confine->needs[i].write ? R_OK | W_OK : R_OK) == 0)
+            continue;
+        found.code = -errno;
+        found.need = i;
+        break;
+    }
+    return found;
+}
+
+int confine_try(const struct confine *confine, const char *dir, struct error *err)
+{
+    _cleanup_close_ int read_fd = -1, write_fd = -1;
+    struct finding found = {.code = -EIO, .need = confine->need_count};
+    int pipe_fds[2];
+    ssize_t size;
+    pid_t pid;
+
+    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+        return error_errno(err, errno, "pipe");
+    read_fd = pipe_fds[0];
+    write_fd = pipe_fds[1];
+    pid = fork();
+    if (pid == 0) {
+        found = try_it(confine, dir);
+        (void)!write(write_fd, &found, sizeof(found));
+        _exit(0);
+    }
+    if (pid < 0)
+        return error_errno(err, errno, "fork");
+    (void)close(steal_fd(&write_fd));
+    do
+        size = read(read_fd, &found, sizeof(found));
+    while (size < 0 && errno == EINTR);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    if (size != (ssize_t)sizeof(found))
+        return error_set(err, EIO, "the attempt ended without a word");
+    if (found.code == 0)
+        return 0;
+    if (found.need >= confine->need_count)
+        return error_errno(err, -found.code, "change to user %u in a file system of its own",
+                           confine->uid);
+    if (confine->needs[found.need].write) {
+        error_errno(err, -found.code, "user %u may not use %s", confine->uid,
+                    confine->needs[found.need].path);
+        error_hint(err, "let a group use it: chgrp kvm %s && chmod g+rw %s",
+                   confine->needs[found.need].path, confine->needs[found.need].path);
+    } else {
+        error_errno(err, -found.code, "user %u may not read %s", confine->uid,
+                    confine->needs[found.need].path);
+        error_hint(err, "let others read it: chmod o+r %s", confine->needs[found.need].path);
+    }
+    return found.code;
 }
 
 #if defined(__x86_64__)
@@ -237,6 +341,12 @@ static const struct sock_filter refusals[] = {
     REFUSE(SYS_setns),
     REFUSE(SYS_unshare),
     REFUSE(SYS_open_by_handle_at),
+    REFUSE(SYS_symlinkat),
+    REFUSE(SYS_linkat),
+#ifdef SYS_symlink
+    REFUSE(SYS_symlink),
+    REFUSE(SYS_link),
+#endif
     /* clone3() hides its flags in memory; who gets ENOSYS uses clone(). */
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),

@@ -101,6 +101,9 @@ static __attribute__((noreturn)) void child_main(const struct spawn_options *opt
         r = -errno;
     if (r == 0 && options->confine)
         r = confine_enter(options->confine);
+    if (r == 0 && options->confine && options->confine->jail.mount_dir && options->dir &&
+        chdir(options->dir) < 0)
+        r = -errno;
     if (r == 0)
         r = child_fds(options, &status_fd);
     if (r == 0 && options->confine)
@@ -161,6 +164,12 @@ int spawn(const struct spawn_options *options, pid_t *ret_pid, int *ret_pidfd, s
 
 int spawn_run(const char *const *argv, char **ret_output, struct error *err)
 {
+    return spawn_run_confined(argv, NULL, ret_output, err);
+}
+
+int spawn_run_confined(const char *const *argv, const struct confine *confine, char **ret_output,
+                       struct error *err)
+{
     _cleanup_close_ int read_fd = -1, write_fd = -1;
     _cleanup_strbuf_ struct strbuf output = STRBUF_INIT;
     int pipe_fds[2], status = 0, r;
@@ -172,7 +181,8 @@ int spawn_run(const char *const *argv, char **ret_output, struct error *err)
     write_fd = pipe_fds[1];
     r = spawn(&(struct spawn_options){.argv = argv,
                                       .fds = (struct spawn_fd[]){{write_fd, 1}, {write_fd, 2}},
-                                      .fd_count = 2},
+                                      .fd_count = 2,
+                                      .confine = confine},
               &pid, NULL, err);
     if (r < 0)
         return r;

@@ -36,3 +36,7 @@ int spawn(const struct spawn_options *options, pid_t *ret_pid, int *ret_pidfd, s
  *on success and on a non-zero exit Return: exit status (128 + signal if killed), or -errno if it
  *could not run */
 int spawn_run(const char *const *argv, char **ret_output, struct error *err);
+
+/* spawn_run_confined() - The same for a program that may do no more than @confine says. */
+int spawn_run_confined(const char *const *argv, const struct confine *confine, char **ret_output,
+                       struct error *err);

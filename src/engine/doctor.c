@@ -15,6 +15,7 @@
 #include "base/confine.h"
 #include "base/file.h"
 #include "base/paths.h"
+#include "base/runas.h"
 #include "base/socket.h"
 #include "base/spawn.h"
 #include "base/strbuf.h"
@@ -215,6 +216,61 @@ static void check_isolation(json_t *items)
 }
 
 /**
+ * try_user() - Change to a user in a child
+ * @runas:	That
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int try_user(const struct runas *runas, struct error *err)
+{
+    char dir[] = "/tmp/labctl-doctor-XXXXXX";
+    struct confine confine;
+    int r;
+
+    if (!mkdtemp(dir))
+        return error_errno(err, errno, "%s", dir);
+    r = confine_init(&confine, err);
+    confine.change_user = true;
+    confine.uid = runas->uid;
+    confine.gid = runas->gid;
+    confine.jail.mount_dir = xstrdup(dir);
+    if (r == 0)
+        r = confine_allow(&confine, "/usr", CONFINE_READ, err);
+    if (r == 0)
+        r = confine_try(&confine, "/usr", err);
+    confine_done(&confine);
+    (void)rmdir(dir);
+    return r;
+}
+
+/**
+ * check_user() - As whom guests run
+ * @items:	List
+ */
+static void check_user(json_t *items)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    _cleanup_free_ char *text = NULL;
+    struct runas runas;
+    int r = runas_find("doctor", &runas, &err);
+
+    if (r == 0 && runas.change)
+        r = try_user(&runas, &err);
+    if (r < 0)
+        text = xasprintf("root: %s", error_message(&err));
+    else if (runas.change)
+        text = xasprintf("not root: user %u, say, in a file system of its own", runas.uid);
+    else
+        text = xstrdup(runas.asked ? "root, as " RUNAS_ENV " asks for" : "you");
+    add_item(items, "guests run as", false, r == 0 && !runas.asked, text,
+             err.hint ? err.hint
+             : r < 0  ? "let labctl mount in a namespace of its own (CAP_SYS_ADMIN, and no rule of "
+                        "AppArmor's or a container's against it)"
+                      : "unset " RUNAS_ENV);
+}
+
+/**
  * check_program() - A program that is found in PATH and runs
  * @items:	List
  * @name:	Program
@@ -315,6 +371,7 @@ json_t *doctor_run(void)
     check_host(items);
     check_fabric(items);
     check_isolation(items);
+    check_user(items);
     check_qemu(items, "x86_64", true);
     check_qemu(items, "aarch64", false);
     check_qemu(items, "arm", false);

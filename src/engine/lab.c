@@ -314,6 +314,8 @@ int lab_new(sd_event *event, const char *name, const char *topology_path, json_t
         lab->name = xstrdup(name ? name : lab->topology->lab);
         r = make_folders(lab, err);
     }
+    if (r == 0)
+        r = lab_user_init(lab, err);
     if (r == 0 && !adopt) {
         r = clear_stale(lab, err);
         others = r == -EEXIST;
@@ -382,6 +384,7 @@ void lab_free(struct lab *lab)
     topology_free(lab->topology);
     cleanup_close(&lab->lock_fd);
     free(lab->run_dir);
+    free(lab->runas_fault);
     free(lab->text);
     free(lab->state_dir);
     free(lab->name);

@@ -14,6 +14,7 @@
 #include "appliance/appliance.h"
 #include "base/confine.h"
 #include "base/process.h"
+#include "base/runas.h"
 #include "base/strbuf.h"
 #include "console/broker.h"
 #include "console/door.h"
@@ -106,6 +107,8 @@ struct node_run {
     bool holds_slot;                 /* one of lab.boot_slots_used */
     uint64_t queued_ns, started_ns, booted_ns, ready_ns; /* CLOCK_MONOTONIC; 0: not yet */
     sd_event_source *slot_timer, *ready_timer, *stop_timer;
+    bool as_user;         /* its QEMU was started as lab.runas says */
+    char *user_fault;     /* why not, though it was to be, or NULL */
     char *limits_fault;   /* why its limits are not what the topology says, or NULL */
     unsigned queue_place; /* QUEUED: how many wait up to and including it */
     unsigned stop_step;   /* how hard it has been asked to stop */
@@ -215,6 +218,8 @@ struct lab {
     struct admission admission;
     char *cgroup, *cgroup_fault; /* folder of the lab's cgroup; or why there is none */
     struct host_info host;
+    struct runas runas; /* as whom its guests run */
+    char *runas_fault;  /* why they all run as root, or NULL */
     json_t *boot_times; /* {"IMAGE/ACCEL": [seconds…]} */
     uint64_t up_ns;
     struct waiter *waiters;
@@ -408,10 +413,28 @@ void node_restart_cancel(struct node_run *node);
 /* node_confine() - What its QEMU may do. @argv: its command line */
 int node_confine(const struct node_run *node, char **argv, struct confine *ret_confine,
                  struct error *err);
+/* node_confine_tpm() - What its TPM may do, whose state is in @dir; only if it runs as a user of
+ * its own. @ret_confine is to be freed in any case. */
+int node_confine_tpm(const struct node_run *node, const char *dir, struct confine *ret_confine,
+                     struct error *err);
 
 /* ---- node_disks.c ---- */
-/* node_prepare_disks() - Make what the node's folder lacks: disks, firmware's variables, TPM. */
+/* ---- node_user.c ---- */
+/* lab_user_init() - Find out as whom the lab's guests run. */
+int lab_user_init(struct lab *lab, struct error *err);
+/* node_user_choose() - Decide as whom a node is started; what it works with is his then. */
+void node_user_choose(struct node_run *node, char **argv);
+/* node_user_jail() - What follows from that for a process of the node's. */
+int node_user_jail(const struct node_run *node, struct confine *confine, struct error *err);
+/* node_view_path() - What such a process sees in the run folder's place. Caller frees. */
+char *node_view_path(const struct node_run *node);
+json_t *node_user_json(const struct node_run *node);
+
+/* ---- node_disks.c ---- */
+/* node_prepare_disks() - Make what the node's folder lacks: disks, firmware's variables. */
 int node_prepare_disks(struct node_run *node, struct error *err);
+/* node_start_tpm() - Start the node's TPM, if it has one. */
+int node_start_tpm(struct node_run *node, struct error *err);
 /* node_end_tpm() - QEMU is gone: so be its TPM. */
 void node_end_tpm(const struct node_run *node);
 /* node_complete() - Refuse a node whose image lacks files. */

@@ -167,6 +167,7 @@ void node_free(struct node_run *node)
         regfree(&node->typing_rule);
     regfree(&node->shell_rule);
     free(node->limits_fault);
+    free(node->user_fault);
     free(node->carrier);
     free(node->dir);
     free(node->reason);

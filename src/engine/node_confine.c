@@ -75,12 +75,17 @@ static int allow_program(struct confine *confine, const char *arch, struct error
     program = realpath(found, NULL);
     if (r < 0 || !program)
         return r < 0 ? r : error_errno(err, errno, "%s", found);
+    jail_show(&confine->jail, found);
+    /* By which it finds its parts. */
+    jail_link(&confine->jail, "/proc/self/exe", program);
     bin = path_dirname(program);
     prefix = path_dirname(bin);
     r = confine_allow(confine, program, CONFINE_EXECUTE, err);
     /* Somebody's own way to start QEMU: with an interpreter, and what the script calls. */
     if (r == 0 && is_script(program))
         r = confine_allow(confine, "/usr", CONFINE_EXECUTE, err);
+    if (r == 0 && is_script(program))
+        jail_show(&confine->jail, "/bin");
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(parts); i++) {
         _cleanup_free_ char *path = path_join(prefix, parts[i]);
 
@@ -114,8 +119,26 @@ static int allow_argument(struct confine *confine, const char *word, const char 
         for (size_t i = 0; own[i]; i++)
             inside |= strncmp(path, own[i], strlen(own[i])) == 0 && path[strlen(own[i])] == '/';
         if (!inside && stat(path, &st) == 0 && S_ISREG(st.st_mode))
-            r = confine_allow(confine, path, CONFINE_READ, err);
+            r = confine_need(confine, path, CONFINE_READ, err);
     }
+    return r;
+}
+
+/**
+ * allow_bases() - What the node's own disks stand on, which their own headers name
+ * @node:	Node
+ * @confine:	Added to
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int allow_bases(const struct node_run *node, struct confine *confine, struct error *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < node->appliance->disk_count; i++)
+        if (node->appliance->disks[i].file && node->appliance->disks[i].mode == DISK_OVERLAY)
+            r = confine_need(confine, node->appliance->disks[i].file, CONFINE_READ, err);
     return r;
 }
 
@@ -137,7 +160,7 @@ static int allow_console(const struct node_run *node, struct confine *confine, s
 
         r = confine_allow(confine, path, CONFINE_WRITE, err);
     }
-    if (r == 0 && node->appliance->display == DISPLAY_VNC)
+    if (r == 0 && node->appliance->display == DISPLAY_VNC && !node->as_user)
         r = confine_allow(confine, node->lab->run_dir, CONFINE_SOCKETS, err);
     if (r == 0 && node->vnc_port) {
         _cleanup_free_ char *path = display_password_path(node);
@@ -160,13 +183,19 @@ int node_confine(const struct node_run *node, char **argv, struct confine *ret_c
     confine.fds += node->spec->nics;
     confine.connects = node->appliance->tpm; /* to the socket of its TPM */
     if (r == 0)
+        r = node_user_jail(node, &confine, err);
+    if (r == 0)
         r = allow_program(&confine, node->appliance->arch, err);
+    if (r == 0 && node->accel == ACCEL_KVM)
+        r = confine_need(&confine, "/dev/kvm", CONFINE_WRITE, err);
     if (r == 0)
         r = confine_allow(&confine, node->dir, CONFINE_FOLDER, err);
     /* The image, and builds of it that came before: an older disk may stand on one of them. */
     if (r == 0)
         r = confine_allow(&confine, strstr(store, "/.store") ? store : node->appliance->dir,
                           CONFINE_READ, err);
+    if (r == 0)
+        r = allow_bases(node, &confine, err);
     if (r == 0)
         r = allow_console(node, &confine, err);
     for (char **word = argv + 1; r == 0 && *word; word++)
@@ -177,4 +206,27 @@ int node_confine(const struct node_run *node, char **argv, struct confine *ret_c
     }
     *ret_confine = confine;
     return 0;
+}
+
+int node_confine_tpm(const struct node_run *node, const char *dir, struct confine *ret_confine,
+                     struct error *err)
+{
+    static const char *const devices[] = {"/dev/null", "/dev/urandom", "/dev/random"};
+    static const char *const readable[] = {
+        "/usr", "/lib", "/lib64", "/etc/ssl", "/etc/passwd", "/etc/ld.so.cache", "/etc/localtime"};
+    struct confine confine;
+    int r = confine_init(&confine, err);
+
+    if (r == 0)
+        r = node_user_jail(node, &confine, err);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(readable); i++)
+        r = confine_allow(&confine, readable[i], CONFINE_READ, err);
+    if (r == 0)
+        r = confine_allow(&confine, "/usr", CONFINE_EXECUTE, err);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(devices); i++)
+        r = confine_allow(&confine, devices[i], CONFINE_WRITE, err);
+    if (r == 0)
+        r = confine_allow(&confine, dir, CONFINE_FOLDER, err);
+    *ret_confine = confine;
+    return r < 0 ? error_prefix(err, "isolation of the TPM") : 0;
 }

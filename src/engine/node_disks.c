@@ -139,15 +139,33 @@ void node_end_tpm(const struct node_run *node)
 }
 
 /**
- * prepare_tpm() - Start the node's TPM
+ * run_tpm() - Run swtpm as far as to its background
  * @node:	Node
+ * @argv:	Its command line
+ * @dir:	Where its state is
  * @err:	Error to fill
  *
- * It ends when QEMU, ending in order, tells it to; else by node_end_tpm().
+ * What it reads comes from the guest, so it runs as QEMU does. Where that is the lab's own user,
+ * nothing more is done.
  *
- * Return: 0 or -errno
+ * Return: its exit status or -errno
  */
-static int prepare_tpm(struct node_run *node, struct error *err)
+static int run_tpm(const struct node_run *node, const char *const *argv, const char *dir,
+                   char **ret_said, struct error *err)
+{
+    struct confine confine;
+    int r;
+
+    if (!node->as_user)
+        return spawn_run(argv, ret_said, err);
+    r = node_confine_tpm(node, dir, &confine, err);
+    if (r == 0)
+        r = spawn_run_confined(argv, &confine, ret_said, err);
+    confine_done(&confine);
+    return r;
+}
+
+int node_start_tpm(struct node_run *node, struct error *err)
 {
     _cleanup_free_ char *dir = path_join(node->dir, "tpm"), *said = NULL;
     _cleanup_free_ char *socket = node_socket_path(node, "tpm");
@@ -155,15 +173,23 @@ static int prepare_tpm(struct node_run *node, struct error *err)
     _cleanup_free_ char *control = xasprintf("type=unixio,path=%s", socket);
     const char *argv[] = {"swtpm",  "socket", "--tpm2",   "--tpmstate",  state,
                           "--ctrl", control,  "--daemon", "--terminate", NULL};
-    int r = dir_make_private(dir, err);
+    int r = 0;
 
+    if (!node->appliance->tpm)
+        return 0;
+    if (!node->as_user) {
+        /* It may be another's from a time when it was not root's. */
+        if (geteuid() == 0)
+            (void)!lchown(dir, 0, 0);
+        r = dir_make_private(dir, err);
+    }
     if (r < 0)
         return r;
     if (strchr(dir, ',') || strchr(socket, ','))
         return error_set(err, EINVAL, "a TPM's folder may have no comma: %s", dir);
-    node_end_tpm(node);
-    (void)unlink(socket);
-    r = spawn_run(argv, &said, err);
+    if (!node->as_user)
+        (void)unlink(socket); /* else it leads to a folder that has just been made */
+    r = run_tpm(node, argv, dir, &said, err);
     if (r < 0)
         error_hint(err, "the image wants a TPM: on Debian: sudo apt install swtpm");
     return r > 0 ? error_set(err, EIO, "swtpm: %s", said) : r;
@@ -200,8 +226,8 @@ int node_prepare_disks(struct node_run *node, struct error *err)
 
         r = seed_write(node->dir, &seed.request, err);
     }
-    if (r == 0 && appliance->tpm)
-        r = prepare_tpm(node, err);
+    if (appliance->tpm)
+        node_end_tpm(node); /* of a QEMU that ended while no engine was there */
     return r;
 }
 

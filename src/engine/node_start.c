@@ -238,7 +238,10 @@ static int spawn_qemu(struct node_run *node, struct error *err)
         .vnc_port = node->vnc_port,
         .vnc_password = vnc_password,
     });
-    r = node_confine(node, argv, &confine, err);
+    node_user_choose(node, argv);
+    r = node_start_tpm(node, err);
+    if (r == 0)
+        r = node_confine(node, argv, &confine, err);
     if (r == 0) {
         r = spawn(&(struct spawn_options){.argv = (const char *const *)argv,
                                           .fds = handover.fds,

@@ -41,7 +41,7 @@ int lab_state_save(struct lab *lab, struct error *err)
 
         (void)json_array_append_new(
             nodes, json_pack("{s:s, s:i, s:s?, s:i, s:I, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, "
-                             "s:b, s:b, s:I, s:o, s:i}",
+                             "s:b, s:b, s:I, s:o, s:i, s:s?}",
                              "name", node->spec->name, "state", (int)node->state, "reason",
                              node->reason, "pid", (int)node->process.pid, "start_time",
                              (json_int_t)node->process.start_time, "accel",
@@ -51,7 +51,8 @@ int lab_state_save(struct lab *lab, struct error *err)
                              "paused", node->paused, "timed_out", node->timed_out, "wants_restart",
                              node->wants_restart, "comes_back", node->comes_back, "restarting",
                              node->restart_timer != NULL, "restarts", (json_int_t)node->restarts,
-                             "telnet", consoles_ports(node), "vnc", (int)node->vnc_port));
+                             "telnet", consoles_ports(node), "vnc", (int)node->vnc_port,
+                             "user_fault", node->user_fault));
     }
     state = json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:b, s:b, s:o, s:o, s:o, "
                       "s:o, s:o, s:I}",
@@ -226,6 +227,7 @@ static int adopt_node(struct node_run *node, json_t *saved, struct error *err)
     node->wants_restart =
         json_is_true(json_object_get(saved, "wants_restart")) ||
         (state == NODE_STOPPING && json_is_true(json_object_get(saved, "comes_back")));
+    node->user_fault = xstrdup(json_string_value(json_object_get(saved, "user_fault")));
     adopt_consoles(node, &fault);
     if (qmp_fd < 0) {
         free(fault);

@@ -102,6 +102,10 @@ json_t *status_node(const struct node_run *node)
     (void)json_object_set_new(object, "reason",
                               node->reason ? json_string(node->reason) : json_null());
     (void)json_object_set_new(object, "limits", limits_json(node));
+    (void)json_object_set_new(object, "user", node_user_json(node));
+    (void)json_object_set_new(
+        object, "user_fault",
+        node->user_fault && node_has_process(node) ? json_string(node->user_fault) : json_null());
     (void)json_object_set_new(object, "queued",
                               node->state == NODE_QUEUED ? json_integer(node->queue_place)
                                                          : json_null());

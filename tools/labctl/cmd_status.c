@@ -61,6 +61,32 @@ static void print_displays(json_t *nodes)
     }
 }
 
+/**
+ * print_users() - Say which guests run as root though they need not
+ * @nodes:	Nodes of a status document
+ */
+static void print_users(json_t *nodes)
+{
+    _cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
+    const char *why = "";
+    json_t *node;
+    size_t i;
+
+    json_array_foreach (nodes, i, node) {
+        const char *fault = json_text(node, "user_fault");
+
+        if (!*fault)
+            continue;
+        strbuf_printf(&names, "%s%s", names.size ? ", " : "", json_text(node, "name"));
+        why = fault;
+    }
+    if (names.size) {
+        _cleanup_free_ char *shown = text_escape(why, strlen(why));
+
+        (void)printf("Run as root: %s: %s\n", names.data, shown);
+    }
+}
+
 void print_nodes(json_t *nodes)
 {
     struct table table = {.columns = 7};
@@ -90,6 +116,7 @@ void print_nodes(json_t *nodes)
     table_print(&table, 2);
     print_telnet(nodes);
     print_displays(nodes);
+    print_users(nodes);
 }
 
 /**

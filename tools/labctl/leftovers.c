@@ -2,10 +2,10 @@
 
 /* Two things can be left: a folder below the run folder whose lock nobody holds, so that no engine
  * lives, and processes. A process is a lab's if it is one of the programs that labs consist of,
- * runs as this user, and names a folder of this user's run folder in its command line: QEMU by its
- * consoles, the fabric by its socket, slirp4netns by its own. It is left over if no engine holds
- * that folder. Wire and capture workers name none; they end with the namespace's fabric, and their
- * lab's state names them.
+ * runs as this user (or as one that root lets its guests run as), and names a folder of this user's
+ * run folder in its command line: QEMU by its consoles, the fabric by its socket, slirp4netns by
+ * its own. It is left over if no engine holds that folder. Wire and capture workers name none; they
+ * end with the namespace's fabric, and their lab's state names them.
  *
  * Namespaces, taps, links and the ends of them on the host live exactly as long as processes hold
  * them, sockets lie in the folder: so nothing else is to be looked for. Labs of others, and of
@@ -26,6 +26,7 @@
 #include "base/file.h"
 #include "base/paths.h"
 #include "base/process.h"
+#include "base/runas.h"
 #include "base/text.h"
 #include "labctl/clear_away.h"
 #include "labctl/lab.h"
@@ -104,7 +105,7 @@ static void look_at(const char *pid, const char *root, process_fn *fn, void *dat
     struct stat st;
     ssize_t size;
 
-    if (atol(pid) == getpid() || stat(dir, &st) < 0 || st.st_uid != geteuid() ||
+    if (atol(pid) == getpid() || stat(dir, &st) < 0 || !runas_is_ours(st.st_uid) ||
         process_identify((pid_t)atol(pid), &id, NULL) < 0)
         return;
     fd = open(path, O_RDONLY | O_CLOEXEC);
