@@ -252,8 +252,14 @@ int jail_enter(const struct jail *jail)
     (void)umask(mask);
     if (r < 0)
         return r;
-    /* The old root comes to lie on the new one, and is taken off. */
-    if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0 ||
+    /* The old root comes to lie on the new one, and is taken off. Where labctl itself is in a
+     * chroot the kernel refuses that (EINVAL: its root is not a mount); to somebody without rights,
+     * and without a folder open, another chroot is as good. */
+    if (syscall(SYS_pivot_root, ".", ".") == 0)
+        r = umount2(".", MNT_DETACH);
+    else
+        r = errno == EINVAL ? chroot(".") : -1;
+    if (r < 0 || chdir("/") < 0 ||
         mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
               NULL) < 0)
         return -errno;

@@ -35,6 +35,7 @@ static const struct {
     {CAP_SETGID, "CAP_SETGID"},
     {CAP_SETUID, "CAP_SETUID"},
     {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},   /* mounts */
+    {CAP_SYS_CHROOT, "CAP_SYS_CHROOT"}, /* where labctl is in a chroot itself */
     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}, /* pidfd_getfd() from a QEMU */
 };
 
