@@ -137,11 +137,18 @@ jobs_run() {
 		jobs_wait
 		jobs_show
 	done
+	jobs_end_ticker
+}
+
+jobs_end_ticker() {
+	[ -z "$JOBS_TICKER" ] || kill "$JOBS_TICKER" 2>/dev/null || true
+	JOBS_TICKER=
 }
 
 # End what runs, and show what it said.
 jobs_stop() {
 	local pid end=$((SECONDS + JOBS_GRACE))
+	jobs_end_ticker
 	for pid in "${!JOBS_RUNNING[@]}"; do
 		"${LAB_AS[@]}" kill -INT -- "-$pid" 2>/dev/null || true
 	done
