@@ -60,18 +60,22 @@ mac() {
 	# Variables and TPM are the node's own.
 	[ -s "$T/state/lab/u/uefi-vars.fd" ]
 	[ -d "$T/state/lab/u/tpm" ]
+	# Its answer: a response of 20 bytes, success, 8 bytes.
+	wait_until 60 eval 'labctl node log u --plain | grep -Eq "the TPM says 8001000000140{8}0008[0-9a-f]{16}"'
 }
 
 @test "every NIC model carries traffic, LLDP too, and follows its cable; 28 NICs keep their order" {
 	local models=(virtio-net-pci e1000 e1000e vmxnet3 rtl8139 pcnet ne2k_pci i82559er) i n links=''
-	variant a ''
+	# With a configuration and a variable in fw_cfg.
+	variant a "/^seed:/c seed: {method: fw_cfg, files: [{name: opt/org.labctl/config}]}
+/^stop:/a fw_cfg: [{name: opt/org.labctl/who, text: '%h of %l, 100%%'}]"
 	variant b '/^seed:/c seed: {method: iso, bus: sata, files: [{name: day0.txt}]}'
 	variant many '/^    - {nic/d; /^  ports:/d; s/^  count: 8/  model: e1000\n  count: 28/; /^seed:/c seed: {method: fat, bus: sata, files: [{name: some_config.txt}]}'
 	echo 'hostname x' >"$T/c"
 	for i in "${!models[@]}"; do
 		links+="  - {ends: [a:eth$i, b:eth$i], name: l$i}"$'\n'
 	done
-	lab 'nodes: {a: {image: a}, b: {image: b, config: c}, many: {image: many, config: c}}' 'links:' "${links%$'\n'}"
+	lab 'nodes: {a: {image: a, config: c}, b: {image: b, config: c}, many: {image: many, config: c}}' 'links:' "${links%$'\n'}"
 	labctl topology up "$T/lab.yaml" --wait ready --timeout 280
 
 	# The guests' kernels number NICs as they are declared, whatever drives them.
@@ -113,6 +117,8 @@ mac() {
 	# The configuration, as Linux sees the disk that it is on.
 	node_says b 'mount -t iso9660 -o ro /dev/sr0 /mnt && cat /mnt/day0.txt' '^hostname x'
 	node_says many 'mount -t vfat /dev/sda /mnt && cat /mnt/some_config.txt' '^hostname x'
+	node_says a 'cat /sys/firmware/qemu_fw_cfg/by_name/opt/org.labctl/config/raw' '^hostname x'
+	node_says a 'cat /sys/firmware/qemu_fw_cfg/by_name/opt/org.labctl/who/raw; echo' '^a of lab, 100%'
 }
 
 @test "three architectures: OSPF between a PC, an ARM and a POWER machine" {

@@ -31,7 +31,8 @@ needs_images() {
 }
 
 @test "ix-route-server: OpenBGPD passes on what FRR and BIRD may announce, and OSPF carries it inside" {
-	labctl topology up "$TOPOLOGIES/ix-route-server.yaml"
+	cp -r "$TOPOLOGIES/ix-route-server.yaml" "$TOPOLOGIES/configs" "$T/"
+	labctl topology up "$T/ix-route-server.yaml"
 	wait_until 60 node_says rs 'bgpctl show rib' '10\.1\.0\.0/24 +192\.0\.2\.11 .* 64501 i'
 	# From c2 by OSPF to BIRD, by BGP to the route server, and on to FRR: without the server in the path.
 	wait_until 60 node_says m1 'show bgp ipv4 unicast' '10\.2\.0\.0/24 +192\.0\.2\.12 .* 64502 i'
@@ -45,6 +46,13 @@ needs_images() {
 	# The traffic goes from member to member.
 	wait_until 20 pings m2 10.1.0.1
 	wait_until 20 pings m2 10.2.0.1
+	# What was changed in a node is saved, and what was not is what it was given, byte for byte.
+	on m2 'echo "protocol static kept { ipv4; route 10.99.0.0/24 blackhole; }" >>/etc/bird/bird.conf; birdc configure'
+	node_says m2 'birdc show route protocol kept' '10\.99\.0\.0/24'
+	labctl node save-config rs m2
+	cmp "$T/configs/ix-route-server/rs.conf" "$TOPOLOGIES/configs/ix-route-server/rs.conf"
+	{ cat "$TOPOLOGIES/configs/ix-route-server/m2.conf" && on m2 'tail -n 1 /etc/bird/bird.conf'; } | cmp - "$T/configs/ix-route-server/m2.conf"
+	labctl node diff rs m2
 }
 
 @test "site-vpn: nftables keeps out what it should, WireGuard and IPsec carry the rest" {
@@ -75,7 +83,8 @@ needs_images() {
 }
 
 @test "services: an address and names, files, time, logs and logins from one server" {
-	labctl topology up "$TOPOLOGIES/services.yaml"
+	cp -r "$TOPOLOGIES/services.yaml" "$TOPOLOGIES/configs" "$T/"
+	labctl topology up "$T/services.yaml"
 	wait_until 60 node_says h1 'ip -br address show eth0' '10\.0\.0\.1[0-9][0-9]/24'
 	node_says srv 'cat /var/lib/misc/dnsmasq.leases' ' h1 '
 	wait_until 20 pings h1 srv.lab
@@ -92,4 +101,9 @@ needs_images() {
 	# A service is started anew by its name, with what its file says now.
 	on srv 'echo "address=/new.lab/10.0.0.9" >>/etc/dnsmasq.d/lab.conf; serve dns'
 	wait_until 20 node_says h1 'nslookup new.lab' '10\.0\.0\.9'
+	# The script that makes it what it is, with what was added in the node.
+	on srv 'echo "# kept" >>/etc/labctl/config'
+	labctl node save-config srv nas
+	{ cat "$TOPOLOGIES/configs/services/srv.sh" && echo '# kept'; } | cmp - "$T/configs/services/srv.sh"
+	cmp "$T/configs/services/nas.sh" "$TOPOLOGIES/configs/services/nas.sh"
 }
