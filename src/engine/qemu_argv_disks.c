@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/strbuf.h"
 #include "base/file.h"
 #include "engine/qemu_argv_priv.h"
 
@@ -66,6 +67,41 @@ static struct appliance_disk seed_disk(const struct appliance *appliance)
 }
 
 /**
+ * add_floppy_controller() - What floppies hang on, and their turn at booting, which is the
+ * controller's to say
+ * @argv:	List
+ * @appliance:	Appliance
+ * @board:	Machine; "pc" has a controller of its own
+ */
+static void add_floppy_controller(struct argv *argv, const struct appliance *appliance,
+                                  const struct qemu_board *board)
+{
+    _cleanup_strbuf_ struct strbuf turns = STRBUF_INIT;
+
+    for (size_t i = 0; i < appliance->disk_count; i++) {
+        const struct appliance_disk *disk = &appliance->disks[i];
+        _cleanup_free_ char *order = NULL;
+        char drive = disk->unit ? 'B' : 'A';
+
+        if (disk->bus != DISK_FLOPPY)
+            continue;
+        order = argv_boot_index(appliance, 'c', i);
+        if (!*order)
+            continue;
+        if (board->q35) {
+            strbuf_printf(&turns, ",bootindex%c%s", drive, strchr(order, '='));
+        } else {
+            argv_add(argv, "-global");
+            argv_add(argv, "isa-fdc.bootindex%c%s", drive, strchr(order, '='));
+        }
+    }
+    if (on_bus(appliance, DISK_FLOPPY) && board->q35) {
+        argv_add(argv, "-device");
+        argv_add(argv, "isa-fdc,id=fdc0%s", turns.size ? turns.data : "");
+    }
+}
+
+/**
  * add_controllers() - What the disks hang on
  * @argv:	List
  * @appliance:	Appliance
@@ -74,10 +110,7 @@ static struct appliance_disk seed_disk(const struct appliance *appliance)
 static void add_controllers(struct argv *argv, const struct appliance *appliance,
                             struct qemu_board *board)
 {
-    if (on_bus(appliance, DISK_FLOPPY) && board->q35) {
-        argv_add(argv, "-device");
-        argv_add(argv, "isa-fdc,id=fdc0");
-    }
+    add_floppy_controller(argv, appliance, board);
     if (on_bus(appliance, DISK_SCSI)) {
         _cleanup_free_ char *place = argv_controller(board);
 

@@ -129,9 +129,17 @@ heard() {
 	disks: [{size: 1M}, {file: disk.img, bus: floppy}]
 	ready: {console: 'port 0 echoes', timeout: 120s}
 	END
+	nodes+=" floppy: {image: floppy},"
+	# The machine, processor and disk of a PC with 32 bits.
+	image i386 ports <<-END
+	disks: [{file: disk.img, bus: ide}]
+	ready: {console: 'port 0 echoes', timeout: 120s}
+	END
+	sed -i 's/x86_64/i386/' "$T/images/i386/appliance.yaml"
+	nodes+=" i386: {image: i386, nics: 1},"
 	lab "nodes: {${nodes%,}}"
 	labctl topology up "$T/lab.yaml" --wait ready
-	[ "$(status_of lab '.nodes[] | .state' | sort | uniq -c | xargs)" = "10 ready" ]
+	[ "$(status_of lab '.nodes[] | .state' | sort | uniq -c | xargs)" = "12 ready" ]
 }
 
 @test "configuration disks of every kind, made at the start, in their place" {

@@ -185,6 +185,10 @@ static void test_refused(void **state)
     refused(LEAST "boot2: x\n", "5:1", "did you mean 'boot'?");
     refused("name: x\narch: x86_64\nmemory: {least: 1M}\nboot: {}\n", "3:9", "needs 'default'");
     refused("name: x\narch: x86_64\nmemory: {default: 1M}\nboot: {}\n", "4:7", "needs 'kernel'");
+    refused(
+        "name: x\narch: x86_64\nmemory: {default: 1M}\nboot: {kernel: vmlinuz, initrd: initrd}\n"
+        "firmware: {tpm: true}\n",
+        "1:1", "ACPI tables");
     refused("name: x\narch: x86_64\nmemory: {default: 1M, least: 2M}\n", "3:9", "less than");
     refused("name: x\narch: ../../evil\n", "2:7", "is unknown");
 }
@@ -293,7 +297,8 @@ static void test_patterns(void **state)
 /* The definitions of this project's own images, with empty files in place of what is built. */
 static void test_own_images(void **state)
 {
-    static const char *const own[] = {"frr", "host", "switch", "hello"};
+    static const char *const own[] = {"frr",      "host",     "switch",   "hello", "bird",
+                                      "openbgpd", "firewall", "services", "debian"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
