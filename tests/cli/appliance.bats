@@ -68,24 +68,28 @@ said() {
 }
 
 @test "an engine that is killed while it types: its successor says so, and a restart types all of it" {
-	image slow slow <<-'END'
+	image router dialog <<-'END'
 	disks: [{file: disk.img}]
-	ready: {console: '^slow# $', timeout: 60s}
-	exec: {prompt: '^slow# $'}
-	seed: {method: console, timeout: 120s, after: ["expect got 0000[7-9]"]}
+	ready: {console: 'configuration dialog', timeout: 60s}
+	exec: {prompt: '^Router#$'}
+	seed:
+	  method: console
+	  before: ["send no", "expect Press RETURN", "send", "expect ^Router#"]
+	  after: ["expect Invalid input"]
+	  timeout: 300s
 	END
-	printf 'interface eth%d of a configuration\n' 1 2 3 4 5 >"$T/r.cfg"
-	lab 'nodes: {r: {image: slow, config: r.cfg}}'
+	printf 'interface eth%d\n' 1 2 3 4 5 >"$T/r.cfg"
+	lab 'nodes: {r: {image: router, config: r.cfg}}'
 	labctl topology up "$T/lab.yaml" --wait started
-	# Five lines are typed, and then more of them awaited than there are.
-	wait_until 60 eval 'said r | grep -q "^got 00005"'
+	# All lines are typed, and then something awaited that nobody types.
+	wait_until 60 eval '[ "$(said r | grep -c "^Router#interface eth5")" = 1 ]'
 	kill_engines lab
 	[ "$(status_of lab '.nodes[0].state')" = running ]
 	status_of lab '.nodes[0].reason' | grep 'not typed: the engine ended half way; .labctl node restart r. types it'
 	labctl node restart r --wait started
-	wait_until 60 eval '[ "$(said r | grep -c "^got 00005")" = 2 ]'
-	wait_until 120 eval 'printf "\r" | socat -u - "UNIX-CONNECT:$T/run/lab/r.c0"; [ "$(status_of lab ".nodes[0].state")" = ready ]'
-	said r | sed -n 's/^slow# interface/interface/p' | tail -n 5 | cmp - "$T/r.cfg"
+	wait_until 60 eval '[ "$(said r | grep -c "^Router#interface eth5")" = 2 ]'
+	wait_until 60 eval 'printf "bad\r" | socat -u - "UNIX-CONNECT:$T/run/lab/r.c0"; [ "$(status_of lab ".nodes[0].state")" = ready ]'
+	said r | sed -n 's/^Router#interface/interface/p' | tail -n 5 | cmp - "$T/r.cfg"
 }
 
 # heard PORT
