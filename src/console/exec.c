@@ -377,6 +377,24 @@ static void no_status(struct console *console, const char *text, size_t size)
 }
 
 /**
+ * new_prompt() - Did the prompt come once more, and only then what was typed?
+ * @run:	Run; in PROBE
+ *
+ * Then the command ended just when that was typed, and the prompt before was something it printed.
+ *
+ * Return: true if so
+ */
+static bool new_prompt(const struct exec_run *run)
+{
+    const struct strbuf *text = &run->probe.echo;
+    const char *prompt = run->probe.prompt_text, *command = run->probe.command;
+    size_t size = strlen(prompt);
+
+    return size > 0 && text->size > size && strncmp(text->data, prompt, size) == 0 &&
+           strncmp(text->data + size, command, strlen(command)) == 0;
+}
+
+/**
  * look_for_answer() - PROBE: the guest is quiet
  * @console:	Console
  * @quiet:	How long
@@ -416,7 +434,7 @@ static void look_for_answer(struct console *console, uint64_t quiet)
     }
     text = transcript_output(&run->probe, &size);
     if (run->status_command) {
-        if (transcript_number(text, &status))
+        if (!new_prompt(run) && transcript_number(text, &status))
             ended(console, status);
         else if (quiet < LIKELY_NS)
             wait_quiet(console, LIKELY_NS);

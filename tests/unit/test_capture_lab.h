@@ -188,7 +188,7 @@ static inline size_t lab_sink(int tap)
     return n;
 }
 
-/* lab_report() - Wait for a report that contains a text. Return: false after five seconds or at
+/* lab_report() - Wait for a report that contains a text. Return: false after half a minute or at
  * the worker's end */
 static inline bool lab_report(struct lab_worker *worker, const char *text, char *ret_line,
                               size_t room)
@@ -197,7 +197,7 @@ static inline bool lab_report(struct lab_worker *worker, const char *text, char 
     char line[2048];
     size_t n = 0;
 
-    while (n < sizeof(line) - 1 && poll(&poll_fd, 1, 5000) == 1 &&
+    while (n < sizeof(line) - 1 && poll(&poll_fd, 1, 30000) == 1 &&
            read(worker->report_fd, line + n, 1) == 1) {
         if (line[n++] != '\n')
             continue;

@@ -181,6 +181,13 @@ static void not_the_prompt(void **state)
         expect_run_as(shell, "echo plain", way, 0, "plain\n");
     }
     expect_run(shell, "printf 'h1:/# '; sleep 0.4; (exit 3)", 3, "h1:/# ");
+    /* Those that end just when the prompt is put to the proof. */
+    for (unsigned ms = 10; ms < 100; ms += 3) {
+        char command[64];
+
+        (void)snprintf(command, sizeof(command), "printf 'h1:/# '; sleep 0.%03u; (exit 3)", ms);
+        expect_run(shell, command, 3, "h1:/# ");
+    }
 }
 
 static void bash_commands(void **state)
