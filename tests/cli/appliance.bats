@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=quick,hello
+# bats file_tags=hello
 #
 # What a definition can say of disks, consoles, firmware and configuration, with guests of one sector.
 

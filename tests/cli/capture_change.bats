@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=quick,hello
+# bats file_tags=hello
 #
 # Captures follow a lab that changes: nodes, ends and cables come, go and move while they run. Boot
 # sectors do: the frames are made at their taps.

@@ -29,27 +29,23 @@ ospf_full() {
 		node_counts r3 'show ip ospf neighbor' 'Full/' 2
 }
 
-# bats test_tags=quick
 @test "every node is ready" {
 	cat "$T/up.log"
 	[ "$(status_of ospf-triangle '[.nodes[] | select(.state == "ready")] | length')" = 5 ]
 	[ "$(status_of ospf-triangle '[.links[] | select(.state == "up")] | length')" = 5 ]
 }
 
-# bats test_tags=quick
 @test "OSPF is full on every router" {
 	wait_until 60 ospf_full
 	wait_until 10 node_says r3 'show ip route ospf' '10\.1\.0\.0/24'
 }
 
-# bats test_tags=quick
 @test "the hosts reach each other" {
 	wait_until 20 pings h1 10.2.0.10
 	run labctl node exec h1 'ping -c 3 -i 0.2 10.2.0.10'
 	output_has ' 0% packet loss'
 }
 
-# bats test_tags=quick
 @test "a node knows its name, and its interfaces are in the declared order" {
 	[ "$(on h1 hostname)" = h1 ]
 	node_says r1:1 hostname '^r1$'
@@ -57,7 +53,6 @@ ospf_full() {
 	node_says r1 'show interface brief' 'eth2 +up .*10\.1\.0\.1/24'
 }
 
-# bats test_tags=quick
 @test "node exec returns what was printed, and a status" {
 	[ "$(on h1 'echo one; echo two')" = $'one\ntwo' ]
 	[ "$(on h1 'echo out; echo err >&2')" = $'out\nerr' ]
@@ -98,7 +93,6 @@ ospf_full() {
 	expect_status 0 labctl node log r1:1
 }
 
-# bats test_tags=quick
 @test "a capture has the hellos, and tshark and tcpdump read it" {
 	labctl capture start r1:eth0 --filter 'ip proto 89' -w "$T/hello.pcapng"
 	run labctl capture list

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=quick,alone
+# bats file_tags=alone
 #
 # Pasting in the switcher into a guest that loses what comes while it works (guests/slow.S).
 

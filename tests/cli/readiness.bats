@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bats file_tags=quick,hello
+# bats file_tags=hello
 #
 # What makes a node ready: lines, prompts, a probe, silence; and what is said when nothing does. The guests
 # are boot sectors: hello, and guests/prompt.S, which has a prompt and two commands' worth of patience.
