@@ -10,6 +10,7 @@ load image_helper
 
 setup() {
 	lab_setup
+	HELLO=$(images_root)/hello/hello.img
 	export LABCTL_IMAGES=$T/images
 	CORPORA=${LABCTL_CORPORA:-$LABCTL_SOURCE/../shared/corpora}
 }
@@ -324,8 +325,8 @@ teardown() {
 }
 
 @test "remove: refused with lab and node while one runs or keeps a disk on top of it" {
-	[ -e /var/lib/labctl/images/hello/hello.img ] || skip "image hello is not built in /var/lib/labctl/images"
-	cp /var/lib/labctl/images/hello/hello.img "$T/boot.img"
+	[ -e "$HELLO" ] || skip "$HELLO is not built"
+	cp "$HELLO" "$T/boot.img"
 	labctl image add boot --disk "$T/boot.img"
 	printf 'lab: l\nnodes: {a: {image: boot, memory: 32M}}\n' >"$T/lab.yaml"
 	labctl topology up "$T/lab.yaml"

@@ -10,6 +10,7 @@ load image_helper
 
 setup() {
 	lab_setup
+	HELLO=$(images_root)/hello/hello.img
 	export LABCTL_IMAGES=$T/images
 }
 
@@ -320,11 +321,11 @@ teardown() {
 }
 
 @test "images from EVE-NG and CML run as they were described" {
-	local hello=/var/lib/labctl/images/hello/hello.img corpus=$LABCTL_SOURCE/tests/fuzz/corpus/foreign node
+	local corpus=$LABCTL_SOURCE/tests/fuzz/corpus/foreign node
 	needs_tun
-	[ -e "$hello" ] || skip "image hello is not built in /var/lib/labctl/images"
+	[ -e "$HELLO" ] || skip "$HELLO is not built"
 	mkdir "$T/vsw-1"
-	qemu-img convert -f raw -O qcow2 "$hello" "$T/vsw-1/virtioa.qcow2"
+	qemu-img convert -f raw -O qcow2 "$HELLO" "$T/vsw-1/virtioa.qcow2"
 	labctl image import --template "$corpus/eve.yml" "$T/vsw-1"
 	# Not every machine has OVMF.
 	grep -v 'efi_boot' "$corpus/cml.yaml" >"$T/vrt.yaml"
