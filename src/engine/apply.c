@@ -220,7 +220,9 @@ static int commit(struct application *apply, struct error *err)
             (void)clock_gettime(CLOCK_REALTIME, &begin);
             r = fabric_apply(lab->fabric, lab->plan, err);
         }
-        if (r < 0)
+        if (r == 0)
+            links_tell_dark(lab);
+        else
             exchange(lab, &tables);
     }
     if (r < 0) {

@@ -133,6 +133,7 @@ struct link_run {
     uint32_t wire_id;                /* by which the wire knows it, 0: not yet */
     bool carried;                    /* its frames go through the wire */
     bool leaving;                    /* is to be led past the wire as soon as nothing waits there */
+    bool told_dark[2];               /* what the wire knows of plan.links[].dark */
     bool wire_replaced; /* the wire died under it; said until it is impaired anew or cleared */
     sd_event_source *flap_timer;
 };
@@ -510,6 +511,8 @@ char *link_impairment_text(const struct lab *lab, size_t link);
 json_t *link_impairment_json(const struct lab *lab, size_t link);
 
 /* ---- links_wire.c: impaired links, and the wire process ---- */
+/* links_tell_dark() - Have the wire know which directions of its links are dark by the plan. */
+void links_tell_dark(struct lab *lab);
 /* links_hand_over() - Give all impaired links to the wire, which is started if there is none. */
 int links_hand_over(struct lab *lab, struct error *err);
 /* links_stop() - End the wire. links_forget_wire() - Let go of it, it goes on. */

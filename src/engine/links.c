@@ -73,7 +73,10 @@ int links_apply(struct lab *lab, struct error *err)
     if (r < 0)
         return r;
     links_plan(lab);
-    return fabric_apply(lab->fabric, lab->plan, err);
+    r = fabric_apply(lab->fabric, lab->plan, err);
+    if (r == 0)
+        links_tell_dark(lab);
+    return r;
 }
 
 /* ---- cutting ---- */

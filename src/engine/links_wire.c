@@ -98,6 +98,41 @@ static int launch_wire(struct lab *lab, struct error *err)
 }
 
 /**
+ * tell_wire() - Say to the wire what to do to a link's frames
+ * @lab:	Lab with a wire, its links planned
+ * @link:	Link
+ * @taps:	Its taps of the wire, or NULL: the wire has them
+ * @impairment:	For each end
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno; -ENOENT: the wire does not know it, and got no taps
+ */
+static int tell_wire(struct lab *lab, size_t link, const int *taps,
+                     const struct impairment *impairment, struct error *err)
+{
+    struct link_run *run = &lab->links[link];
+    const bool *dark = lab->plan->links[link].dark;
+    int r = wire_set(lab->wire, wire_id(lab, link), taps, impairment, dark, err);
+
+    for (int end = 0; r == 0 && end < 2; end++)
+        run->told_dark[end] = dark[end];
+    return r;
+}
+
+void links_tell_dark(struct lab *lab)
+{
+    for (size_t i = 0; lab->wire && i < lab->topology->link_count; i++) {
+        const struct link_run *run = &lab->links[i];
+        const bool *dark = lab->plan->links[i].dark;
+
+        /* One that fails has died, or is about to be handed the link: either way it is told then.
+         */
+        if (run->carried && (run->told_dark[0] != dark[0] || run->told_dark[1] != dark[1]))
+            (void)tell_wire(lab, i, NULL, run->impairment, NULL);
+    }
+}
+
+/**
  * hand_over() - Give the wire a link's taps, and say what to do to its frames
  * @lab:	Lab with a wire, its taps made
  * @link:	Link
@@ -114,7 +149,7 @@ static int hand_over(struct lab *lab, size_t link, const struct impairment *impa
     r = fabric_wire_taps(lab->fabric, lab->plan, link, fds, err);
     if (r < 0)
         return r;
-    r = wire_set(lab->wire, wire_id(lab, link), fds, impairment, err);
+    r = tell_wire(lab, link, fds, impairment, err);
     (void)close(fds[0]);
     (void)close(fds[1]);
     return r;
@@ -331,7 +366,7 @@ int link_impair(struct lab *lab, size_t link, const struct impairment impairment
     if (r < 0)
         ;
     else if (run->carried && lab->wire)
-        r = wire_set(lab->wire, wire_id(lab, link), NULL, impairment, err);
+        r = tell_wire(lab, link, NULL, impairment, err);
     else if (wanted)
         r = carry(lab, link, impairment, err);
     if (r < 0)
@@ -396,7 +431,7 @@ static int set_anew(struct lab *lab, struct error *err)
         if (!run->carried)
             continue;
         wanted[wire_id(lab, i)] = true;
-        r = wire_set(lab->wire, wire_id(lab, i), NULL, run->impairment, err);
+        r = tell_wire(lab, i, NULL, run->impairment, err);
         if (r == -ENOENT) {
             error_done(err);
             r = hand_over(lab, i, run->impairment, err);

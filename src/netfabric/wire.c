@@ -141,7 +141,7 @@ int wire_fd(const struct wire *wire)
 }
 
 int wire_set(struct wire *wire, uint32_t link, const int *tap_fds,
-             const struct impairment impairment[static 2], struct error *err)
+             const struct impairment impairment[static 2], const bool *dark, struct error *err)
 {
     _cleanup_free_ struct wire_request *request = xnew0(struct wire_request, 1);
     _cleanup_free_ struct wire_reply *reply = xnew0(struct wire_reply, 1);
@@ -149,6 +149,7 @@ int wire_set(struct wire *wire, uint32_t link, const int *tap_fds,
 
     request->op = WIRE_SET;
     request->link = link;
+    request->dark = dark ? (uint32_t)dark[0] | (uint32_t)dark[1] << 1 : 0;
     for (int i = 0; i < 2 && r == 0; i++)
         r = wire_values_put(&request->values[i], &impairment[i], err);
     return r < 0 ? r : call(wire, request, tap_fds, tap_fds ? 2 : 0, reply, err);

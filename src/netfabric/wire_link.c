@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* Frames in, frames out. A frame is read into one buffer; if it is due at once and nothing waits
- * before it, it is written from there. Else it waits: a small one as a copy, a large one in the
- * buffer itself, and the next is read into a new one. (A gigabyte of delayed TCP took 0.83 s of a
- * processor when each was copied, and the heap grew and shrank with the queue; it takes 0.50 s now,
- * most of it in the kernel's two copies. See also wire_main.c.) Reading is bounded per turn, so
- * that a flood on one link does not keep another one waiting.
+/* Frames in, frames out. A frame is read into a room; if it is due at once and nothing waits before
+ * it, it goes on from there (wire_output.c). Else it waits: a small one as a copy, a large one in
+ * the room itself, and the next is read into another one. (A gigabyte of delayed TCP took 0.83 s of
+ * a processor when each was copied, and the heap grew and shrank with the queue; it takes 0.50 s
+ * now, most of it in the kernel's two copies. See also wire_main.c.) Reading is bounded per turn,
+ * so that a flood on one link does not keep another one waiting.
  *
  * Frames are as on a cable wherever something is decided about each of them: the tap that they come
  * out of then claims to be able to nothing (TUNSETOFFLOAD), and the kernel segments guests'
@@ -33,9 +33,9 @@
 
 #include "base/alloc.h"
 
-#define FRAME_ROOM  (sizeof(struct virtio_net_hdr) + 66000u) /* 64 KiB, addresses, tags */
-#define FRAME_LEAST 60u   /* IEEE 802.3: 64 octets with the check sequence */
-#define READ_TURN   64    /* frames of one direction before the others get their turn */
+#define FRAME_LEAST 60u        /* IEEE 802.3: 64 octets with the check sequence */
+#define READ_TURN   WIRE_BATCH /* frames of one direction before the others get their turn */
+#define KEEP_WHOLE  32000      /* bytes: larger ones are not copied to wait */
 #define DRAIN_MOST  20000 /* frames that may wait in a tap; more is a guest that does not stop */
 #define QUIET_NS    500000u
 #define WHOLE       (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
@@ -109,32 +109,23 @@ static struct wire_frame *queue_pop(struct wire_queue *queue)
 }
 
 /**
- * new_room() - Something to read a frame into
- *
- * Return: frame of FRAME_ROOM bytes, nothing filled in
- */
-static struct wire_frame *new_room(void)
-{
-    return xrealloc(NULL, 1, sizeof(struct wire_frame) + FRAME_ROOM);
-}
-
-/**
- * keep() - A frame that was read is to wait
- * @room:	Where it was read to; replaced if it is kept as it is
- * @last:	Nobody wants to see it there any more
+ * take() - A frame that was read is to go on
+ * @room:	Where it was read to; NULL if it is kept as it is
+ * @copy:	It shall be read from there again, or a whole room is too much for it
  *
  * Return: the frame, owned
  */
-static struct wire_frame *keep(struct wire_frame **room, bool last)
+static struct wire_frame *take(struct wire_frame **room, bool copy)
 {
     struct wire_frame *frame = *room;
 
-    if (last && frame->size > FRAME_ROOM / 2) {
-        *room = new_room();
+    if (!copy) {
+        *room = NULL;
         return frame;
     }
     frame = xrealloc(NULL, 1, sizeof(*frame) + (*room)->size);
     memcpy(frame, *room, sizeof(*frame) + (*room)->size);
+    frame->is_room = false;
     return frame;
 }
 
@@ -164,26 +155,21 @@ static void weigh(struct wire_frame *frame)
 }
 
 /**
- * put_frame() - Write a frame to the other side
- * @direction:	Direction
- * @frame:	Frame
- *
- * A tap takes every frame that is written to it, or none is ever taken: there is no waiting. What
- * the kernel has no memory for is lost as in an interface without buffers.
+ * let_due_go() - Let all go whose time has come
+ * @direction:	Direction; to be flushed
+ * @now_ns:	Now
  */
-static void put_frame(struct wire_direction *direction, const struct wire_frame *frame)
+static void let_due_go(struct wire_direction *direction, uint64_t now_ns)
 {
-    ssize_t n;
+    struct wire_queue *queue = &direction->queue;
 
-    do
-        n = write(direction->to, frame->data, frame->size);
-    while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        direction->stats.queue_dropped += frame->frames;
-        return;
+    while (queue->count > 0 && queue->items[0]->due_ns <= now_ns) {
+        struct wire_frame *frame = queue_pop(queue);
+
+        direction->stats.queue_frames -= frame->frames;
+        direction->stats.queue_bytes -= frame->bytes;
+        wire_output_put(&direction->output, frame, &direction->stats);
     }
-    direction->stats.sent_frames += frame->frames;
-    direction->stats.sent_bytes += frame->bytes;
 }
 
 /**
@@ -199,7 +185,7 @@ static void flip_bit(uint8_t *frame, size_t bit)
 /**
  * handle() - One frame has come
  * @direction:	Direction
- * @room:	Frame; may be changed, and replaced
+ * @room:	Frame; may be changed; NULL if it went on from there
  * @now_ns:	Now
  */
 static void handle(struct wire_direction *direction, struct wire_frame **room, uint64_t now_ns)
@@ -225,15 +211,17 @@ static void handle(struct wire_direction *direction, struct wire_frame **room, u
         stats->corrupted++;
     }
     for (unsigned i = 0; i < verdict.copies; i++) {
+        bool last = i + 1 == verdict.copies;
+
         if (verdict.due_ns <= now_ns) {
             /* Time has gone on since the queue was looked at: who is due before goes before. */
-            if (direction->queue.count > 0)
-                (void)wire_link_write(direction, verdict.due_ns);
-            put_frame(direction, frame);
+            let_due_go(direction, verdict.due_ns);
+            wire_output_put(&direction->output, take(room, !last), stats);
         } else {
             stats->queue_frames += frame->frames;
             stats->queue_bytes += frame->bytes;
-            queue_push(&direction->queue, verdict.due_ns, keep(room, i + 1 == verdict.copies));
+            queue_push(&direction->queue, verdict.due_ns,
+                       take(room, !last || frame->size < KEEP_WHOLE));
         }
     }
 }
@@ -247,20 +235,22 @@ static void handle(struct wire_direction *direction, struct wire_frame **room, u
  */
 static int read_frames(struct wire_direction *direction, int most)
 {
-    static struct wire_frame *room;
     const uint32_t least = sizeof(struct virtio_net_hdr) + FRAME_LEAST;
+    struct wire_frame *room = NULL;
     uint64_t now_ns = wire_now();
+    size_t size = 0;
     int count = 0;
 
-    if (!room)
-        room = new_room();
     /* What is due goes before what has just come and may be due at once. */
-    (void)wire_link_write(direction, now_ns);
+    let_due_go(direction, now_ns);
     for (; count < most; count++) {
-        ssize_t n = read(direction->from, room->data, FRAME_ROOM);
+        ssize_t n;
 
-        if (n < 0 && errno == EINTR)
-            continue;
+        if (!room)
+            room = wire_room(&size);
+        do
+            n = read(direction->from, room->data, size);
+        while (n < 0 && errno == EINTR);
         if (n <= 0)
             break;
         room->size = (uint32_t)n;
@@ -273,6 +263,9 @@ static int read_frames(struct wire_direction *direction, int most)
         weigh(room);
         handle(direction, &room, now_ns);
     }
+    if (room)
+        wire_frame_free(room);
+    wire_output_flush(&direction->output, &direction->stats);
     return count;
 }
 
@@ -283,17 +276,9 @@ bool wire_link_read(struct wire_direction *direction)
 
 uint64_t wire_link_write(struct wire_direction *direction, uint64_t now_ns)
 {
-    struct wire_queue *queue = &direction->queue;
-
-    while (queue->count > 0 && queue->items[0]->due_ns <= now_ns) {
-        struct wire_frame *frame = queue_pop(queue);
-
-        direction->stats.queue_frames -= frame->frames;
-        direction->stats.queue_bytes -= frame->bytes;
-        put_frame(direction, frame);
-        free(frame);
-    }
-    return queue->count > 0 ? queue->items[0]->due_ns : UINT64_MAX;
+    let_due_go(direction, now_ns);
+    wire_output_flush(&direction->output, &direction->stats);
+    return direction->queue.count > 0 ? direction->queue.items[0]->due_ns : UINT64_MAX;
 }
 
 bool wire_link_idle(const struct wire_link *link)
@@ -319,7 +304,7 @@ struct wire_link *wire_link_new(uint32_t number, const int taps[static 2])
     for (int i = 0; i < 2; i++) {
         link->taps[i] = taps[i];
         link->directions[i].from = taps[i];
-        link->directions[i].to = taps[!i];
+        wire_output_init(&link->directions[i].output, taps[!i]);
         (void)ioctl(taps[i], TUNSETOFFLOAD, 0); /* a wire before this one may have changed it */
     }
     return link;
@@ -342,7 +327,7 @@ static void take_whole(struct wire_direction *direction, bool whole)
 }
 
 int wire_link_set(struct wire_link *link, const struct impairment impairment[static 2],
-                  struct error *err)
+                  const bool dark[static 2], struct error *err)
 {
     struct shape tried[2] = {{.key = 1}, {.key = 1}};
     int r = 0;
@@ -354,6 +339,7 @@ int wire_link_set(struct wire_link *link, const struct impairment impairment[sta
         struct wire_direction *direction = &link->directions[i];
         bool whole = shape_is_even(&tried[i]);
 
+        direction->output.dark = dark[i];
         if (!whole)
             take_whole(direction, false);
         r = shape_set(&direction->shape, &impairment[i], i, err);
@@ -378,6 +364,7 @@ void wire_link_free(struct wire_link *link)
         (void)read_frames(direction, DRAIN_MOST);
         free(direction->queue.items);
         shape_done(&direction->shape);
+        wire_output_done(&direction->output);
     }
     (void)close(link->taps[0]);
     (void)close(link->taps[1]);

@@ -42,8 +42,8 @@ int wire_request_check(const struct wire_request *request, size_t size, struct e
                          request->version, WIRE_VERSION);
     if (request->op < WIRE_HELLO || request->op >= WIRE_OP_END)
         return error_set(err, EPROTO, "unknown request %u", request->op);
-    if (request->op == WIRE_SET &&
-        (!check_values(&request->values[0]) || !check_values(&request->values[1])))
+    if (request->op == WIRE_SET && (request->dark > 3 || !check_values(&request->values[0]) ||
+                                    !check_values(&request->values[1])))
         return error_input(err, "values out of range");
     return 0;
 }

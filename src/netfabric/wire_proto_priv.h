@@ -8,7 +8,7 @@
 #include "netfabric/wire.h"
 
 #define WIRE_MAGIC   0x4c57u
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 
 enum wire_op { WIRE_HELLO = 1, WIRE_SET, WIRE_REMOVE, WIRE_IDLE, WIRE_STATS, WIRE_OP_END };
 
@@ -27,7 +27,7 @@ struct wire_request {
     uint16_t magic, version;
     uint32_t op;
     uint32_t link;
-    uint32_t zero;
+    uint32_t dark; /* WIRE_SET: bit 0, what end 0 sends does not arrive; bit 1, end 1 */
     struct wire_values values[2]; /* WIRE_SET */
 };
 

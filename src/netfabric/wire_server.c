@@ -93,6 +93,7 @@ static int do_set(struct wire_server *server, const struct wire_request *request
 {
     const struct impairment impairment[2] = {wire_values_get(&request->values[0]),
                                              wire_values_get(&request->values[1])};
+    const bool dark[2] = {(request->dark & 1) != 0, (request->dark & 2) != 0};
     ptrdiff_t index = find_link(server, request->link);
     struct wire_link *link;
     int r;
@@ -101,10 +102,10 @@ static int do_set(struct wire_server *server, const struct wire_request *request
         return error_set(err, EPROTO, "a link has two taps");
     if (fd_count == 0)
         return index < 0 ? error_set(err, ENOENT, "no such link on the wire")
-                         : wire_link_set(server->links[index], impairment, err);
+                         : wire_link_set(server->links[index], impairment, dark, err);
     link = wire_link_new(request->link, fds);
     fds[0] = fds[1] = -1;
-    r = wire_link_set(link, impairment, err);
+    r = wire_link_set(link, impairment, dark, err);
     for (int i = 0; i < 2 && r == 0; i++)
         r = watch(server, link->taps[i], &link->directions[i], err);
     if (r < 0) {

@@ -312,7 +312,7 @@ static void through_wire(struct lab *lab, size_t link, const struct impairment *
     if (!lab->wire)
         must(wire_start(lab->fabric, lab->wire_socket, 2, &lab->wire, &err), &err);
     must(fabric_wire_taps(lab->fabric, lab->plan, link, fds, &err), &err);
-    must(wire_set(lab->wire, (uint32_t)link, fds, both, &err), &err);
+    must(wire_set(lab->wire, (uint32_t)link, fds, both, NULL, &err), &err);
     (void)close(fds[0]);
     (void)close(fds[1]);
 }

@@ -134,7 +134,7 @@ static void lead(struct lab *lab, enum kind kind)
     if (kind < WIRE_WHOLE)
         return;
     assert_int_equal(fabric_wire_taps(lab->fabric, lab->plan, 0, fds, NULL), 0);
-    assert_int_equal(wire_set(lab->wire, 1, fds, both, NULL), 0);
+    assert_int_equal(wire_set(lab->wire, 1, fds, both, NULL, NULL), 0);
     (void)close(fds[0]);
     (void)close(fds[1]);
 }

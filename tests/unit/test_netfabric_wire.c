@@ -301,7 +301,7 @@ static void give_link(struct lab *lab, const struct impairment *impairment)
     int fds[2];
 
     assert_int_equal(fabric_wire_taps(lab->fabric, lab->plan, 0, fds, &err), 0);
-    if (wire_set(lab->wire, 0, fds, both, &err) < 0)
+    if (wire_set(lab->wire, 0, fds, both, NULL, &err) < 0)
         fail_msg("%s", error_message(&err));
     (void)close(fds[0]);
     (void)close(fds[1]);
@@ -567,7 +567,7 @@ static void test_super_frames(void **state)
         size_t payload = 0, parts = 0;
 
         assert_int_equal(write(lab->taps[0], sent, sizeof(sent)), sizeof(sent));
-        assert_int_equal(wire_set(lab->wire, 0, NULL, both, NULL), 0);
+        assert_int_equal(wire_set(lab->wire, 0, NULL, both, NULL, NULL), 0);
         assert_int_equal(write(lab->taps[0], sent, sizeof(sent)), sizeof(sent));
         while (payload < 2 * TSO_PAYLOAD) {
             size_t n = take_part(lab->taps[1], got, sizeof(got));
@@ -598,7 +598,7 @@ static void test_values_change_while_frames_wait(void **state)
     give_link(lab, &(struct impairment){.delay_ns = 200 * MS});
     for (uint32_t i = 0; i < 50; i++)
         send_number(lab->taps[0], i);
-    assert_int_equal(wire_set(lab->wire, 0, NULL, plain, NULL), 0);
+    assert_int_equal(wire_set(lab->wire, 0, NULL, plain, NULL, NULL), 0);
     assert_int_equal(wire_idle(lab->wire, 0, &idle, NULL), 0);
     assert_false(idle);
     for (uint32_t i = 50; i < 100; i++)
@@ -631,7 +631,7 @@ static void test_order_while_delay_changes(void **state)
 
         for (int i = 0; i < 100; i++)
             send_number(lab->taps[0], sent++);
-        assert_int_equal(wire_set(lab->wire, 0, NULL, both, NULL), 0);
+        assert_int_equal(wire_set(lab->wire, 0, NULL, both, NULL, NULL), 0);
         for (int i = 0; i < 100; i++)
             send_number(lab->taps[0], sent++);
         while (received < sent)
@@ -640,6 +640,45 @@ static void test_order_while_delay_changes(void **state)
 }
 
 /* A frame to each reserved address passes the wire as it would a cable, PAUSE included. */
+/* Frames that are on their way when a cable goes dark do not arrive. The wire has to be told: its
+ * packet socket leads past the filters that the fabric takes away. */
+static void test_dark_cable(void **state)
+{
+    const struct impairment later = {.delay_ns = 50 * MS}, both[2] = {later, later};
+    struct lab *lab = *state;
+    struct wire_stats stats[2];
+
+    needs_fabric(lab);
+    for (int told = 0; told < 2; told++) {
+        const bool dark[2] = {told != 0, false};
+
+        give_link(lab, &later);
+        for (uint32_t i = 0; i < 5; i++)
+            send_number(lab->taps[0], i);
+        do
+            assert_int_equal(wire_stats(lab->wire, 0, stats, NULL), 0);
+        while (stats[0].frames < 5);
+        lab->plan->links[0].dark[0] = true;
+        assert_int_equal(fabric_apply(lab->fabric, lab->plan, NULL), 0);
+        assert_int_equal(wire_set(lab->wire, 0, NULL, both, dark, NULL), 0);
+        send_number(lab->taps[0], 5);
+        for (uint32_t i = 0; i < 5 && !told; i++)
+            assert_int_equal(receive_number(lab->taps[1], 5000, NULL), i);
+        do
+            assert_int_equal(wire_stats(lab->wire, 0, stats, NULL), 0);
+        while (stats[0].queue_frames > 0);
+        assert_int_equal(receive_number(lab->taps[1], 20, NULL), -1);
+        send_number(lab->taps[1], 7);
+        assert_int_equal(receive_number(lab->taps[0], 5000, NULL), 7);
+        lab->plan->links[0].dark[0] = false;
+        assert_int_equal(fabric_apply(lab->fabric, lab->plan, NULL), 0);
+        assert_int_equal(wire_set(lab->wire, 0, NULL, both, NULL, NULL), 0);
+        send_number(lab->taps[0], 6);
+        assert_int_equal(receive_number(lab->taps[1], 5000, NULL), 6);
+        assert_int_equal(wire_remove(lab->wire, 0, NULL), 0);
+    }
+}
+
 static void test_reserved_addresses(void **state)
 {
     struct lab *lab = *state;
@@ -712,9 +751,10 @@ static void test_bad_requests(void **state)
     char junk[100] = "junk";
 
     needs_fabric(lab);
-    assert_int_equal(wire_set(lab->wire, 0, NULL, wrong, &err), -EINVAL);
+    assert_int_equal(wire_set(lab->wire, 0, NULL, wrong, NULL, &err), -EINVAL);
     assert_non_null(strstr(error_message(&err), nonsense));
-    assert_int_equal(wire_set(lab->wire, 99, NULL, (struct impairment[2]){{0}}, NULL), -ENOENT);
+    assert_int_equal(wire_set(lab->wire, 99, NULL, (struct impairment[2]){{0}}, NULL, NULL),
+                     -ENOENT);
     /* Garbage gets an answer, a client that leaves is forgotten, the next one is served. */
     other = socket_connect(lab->wire_socket, SOCK_SEQPACKET, NULL);
     assert_true(other >= 0);
@@ -744,6 +784,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_super_frames, setup, teardown),
         cmocka_unit_test_setup_teardown(test_values_change_while_frames_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order_while_delay_changes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dark_cable, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reserved_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_runts_are_padded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_another_wire_takes_over, setup, teardown),
