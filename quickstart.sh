@@ -19,6 +19,7 @@ BIN=build/release/bin
 TOPOLOGY=topologies/$LAB.yaml
 CHECK=
 FAULTS=()
+CAPTURING=
 
 usage() {
 	cat <<-EOT
@@ -101,12 +102,14 @@ show_ping() {
 show_capture() {
 	local file=$WORK/hellos.pcapng output=
 	shown "capture start r1:eth0 --filter 'ip proto 89' -w hellos.pcapng"
+	CAPTURING=1
 	lab capture start -l "$LAB" r1:eth0 --filter 'ip proto 89' -w "$file" </dev/null ||
 		fault "capture start failed"
 	# There is a hello each second, from each side.
 	sleep 3
 	shown "capture stop r1:eth0"
 	lab capture stop -l "$LAB" r1:eth0 </dev/null || fault "capture stop failed"
+	CAPTURING=
 	printf '\n$ tcpdump -nr hellos.pcapng\n'
 	output=$("${LAB_AS[@]}" tcpdump -nr "$file" 2>>"$SETUP_LOG") || fault "tcpdump cannot read the capture"
 	printf '%s\n' "$output" | head -n 4
@@ -146,6 +149,8 @@ take_down() {
 finish() {
 	local status=$?
 	trap - EXIT
+	# The lab may stay, a capture into a file that goes may not.
+	[ -z "$CAPTURING" ] || lab capture stop -l "$LAB" r1:eth0 </dev/null >>"$SETUP_LOG" 2>&1 || true
 	if [ -n "$CHECK" ] && [ -n "${WORK:-}" ] && [ -x "$TOP/$BIN/labctl" ]; then
 		lab topology down "$LAB" --wipe </dev/null >>"$SETUP_LOG" 2>&1 || true
 	fi
