@@ -169,6 +169,15 @@ const struct yaml_keys *const *appliance_map_types(size_t *ret_count);
 /* appliance_mtu_max() - Largest MTU that a NIC model can do. */
 unsigned appliance_mtu_max(const struct appliance *appliance);
 
+/* appliance_serials(), appliance_display(), appliance_firmware(), appliance_vga() - What a node
+ * has: its own, else the appliance's. The card is NULL if there is none. */
+unsigned appliance_serials(const struct appliance *appliance, const struct node *node);
+enum display_type appliance_display(const struct appliance *appliance, const struct node *node);
+enum firmware_type appliance_firmware(const struct appliance *appliance, const struct node *node);
+const char *appliance_vga(const struct appliance *appliance, const struct node *node);
+/* appliance_fits() - As image_source.fits. */
+int appliance_fits(const struct appliance *appliance, const struct node *node, const char *key,
+                   struct error *err);
 /* appliance_nic_model() - QEMU device of NIC @nic. */
 const char *appliance_nic_model(const struct appliance *appliance, unsigned nic);
 /* appliance_has_seed_disk() - Whether nodes get a configuration disk. */

@@ -309,6 +309,23 @@ static int source_port(void *data, const char *image, const char *port)
 }
 
 /**
+ * source_fits() - image_source.fits
+ * @data:	Library
+ * @node:	Node whose image's facts are known
+ * @key:	What the node says itself
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int source_fits(void *data, const struct node *node, const char *key, struct error *err)
+{
+    const struct appliance *appliance = NULL;
+    int r = image_library_get(data, node->image, &appliance, err);
+
+    return r < 0 ? r : appliance_fits(appliance, node, key, err);
+}
+
+/**
  * source_port_name() - image_source.port_name
  * @data:	Library
  * @image:	Name of an image whose facts are known
@@ -343,6 +360,7 @@ struct image_source image_library_source(struct image_library *library)
         .facts = source_facts,
         .port = source_port,
         .names = source_names,
+        .fits = source_fits,
         .port_name = source_port_name,
     };
 }

@@ -124,6 +124,9 @@ static bool node_difference(const struct node *a, const struct node *b, char **r
         {"accel", a->accel == b->accel},
         {"machine", same_text(a->machine, b->machine)},
         {"cpu", same_text(a->cpu_model, b->cpu_model)},
+        {"display", a->display == b->display},
+        {"firmware", a->firmware == b->firmware},
+        {"serials", a->serials == b->serials},
         {"vnc", a->vnc_port == b->vnc_port},
         {"config", same_config(a, b)},
     };

@@ -129,12 +129,16 @@ static int make_password(const struct node_run *node, struct error *err)
 
 int display_check(const struct node_run *node, struct error *err)
 {
-    if (!node->spec->vnc_port || node->appliance->display == DISPLAY_VNC)
+    if (!node->spec->vnc_port || appliance_display(node->appliance, node->spec) == DISPLAY_VNC)
         return 0;
+    if (node->spec->display == NODE_DISPLAY_NONE)
+        return error_input(err,
+                           "node '%s': it has no screen (display: none), and its port is "
+                           "wanted (vnc)",
+                           node->spec->name);
     (void)error_input(err, "node '%s': image '%s' has no screen, and its port is wanted (vnc)",
                       node->spec->name, node->spec->image);
-    error_hint(err, "take vnc out of the topology, or write `display: {type: vnc}` into the "
-                    "image's appliance.yaml");
+    error_hint(err, "take vnc out of the topology, or give the node `display: vnc`");
     return -EINVAL;
 }
 
@@ -144,7 +148,7 @@ int display_prepare(struct node_run *node, struct error *err)
     int r;
 
     /* A QEMU that was killed leaves its socket, and the next one may not remove it. */
-    if (node->appliance->display == DISPLAY_VNC)
+    if (appliance_display(node->appliance, node->spec) == DISPLAY_VNC)
         (void)unlink(socket);
     node->vnc_port = 0;
     if (!node->spec->vnc_port)
@@ -160,7 +164,7 @@ json_t *display_json(const struct node_run *node)
     json_t *display;
     size_t size = 0;
 
-    if (node->appliance->display != DISPLAY_VNC)
+    if (appliance_display(node->appliance, node->spec) != DISPLAY_VNC)
         return json_null();
     display =
         json_pack("{s:s, s:s, s:n, s:n}", "type", "vnc", "socket", socket, "address", "password");

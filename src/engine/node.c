@@ -114,7 +114,7 @@ static int node_init(struct node_run *node, struct lab *lab, const struct node *
     if (r == 0)
         r = compile_rule(node, node->appliance->seed_prompt, &node->typing_rule, &node->has_typing,
                          err);
-    for (unsigned i = 0; r == 0 && i < node->appliance->serials; i++) {
+    for (unsigned i = 0; r == 0 && i < appliance_serials(node->appliance, spec); i++) {
         _cleanup_free_ char *name = i ? xasprintf("%s:%u", spec->name, i) : xstrdup(spec->name);
 
         r = console_new(lab->event, &(struct console_options){.name = name}, &node->consoles[i],

@@ -160,7 +160,7 @@ static int allow_console(const struct node_run *node, struct confine *confine, s
 
         r = confine_allow(confine, path, CONFINE_WRITE, err);
     }
-    if (r == 0 && node->appliance->display == DISPLAY_VNC && !node->as_user)
+    if (r == 0 && appliance_display(node->appliance, node->spec) == DISPLAY_VNC && !node->as_user)
         r = confine_allow(confine, node->lab->run_dir, CONFINE_SOCKETS, err);
     if (r == 0 && node->vnc_port) {
         _cleanup_free_ char *path = display_password_path(node);

@@ -218,7 +218,7 @@ int node_prepare_disks(struct node_run *node, struct error *err)
 
     for (size_t i = 0; r == 0 && i < appliance->disk_count; i++)
         r = prepare_disk(node, i, err);
-    if (r == 0 && appliance->firmware == FIRMWARE_UEFI)
+    if (r == 0 && appliance_firmware(appliance, node->spec) == FIRMWARE_UEFI)
         r = prepare_uefi(node, err);
     if (r == 0) {
         _cleanup_(node_seed_done) struct node_seed seed =
@@ -251,7 +251,7 @@ int node_complete(const struct node_run *node, struct error *err)
     r = display_check(node, err);
     if (r < 0)
         return r;
-    if (appliance->firmware == FIRMWARE_UEFI)
+    if (appliance_firmware(appliance, node->spec) == FIRMWARE_UEFI)
         return host_uefi_find(appliance->arch, NULL, NULL, err);
     return 0;
 }

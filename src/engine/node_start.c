@@ -217,7 +217,7 @@ static int spawn_qemu(struct node_run *node, struct error *err)
     int r;
 
     r = gather_fds(node, &handover, &qmp_fd, err);
-    if (r == 0 && node->appliance->firmware == FIRMWARE_UEFI)
+    if (r == 0 && appliance_firmware(node->appliance, node->spec) == FIRMWARE_UEFI)
         r = host_uefi_find(node->appliance->arch, &uefi, NULL, err);
     if (r == 0)
         r = display_prepare(node, err);

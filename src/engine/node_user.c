@@ -37,7 +37,7 @@ char *node_view_path(const struct node_run *node)
  */
 static bool makes_sockets(const struct node_run *node)
 {
-    return node->appliance->display == DISPLAY_VNC || node->appliance->tpm;
+    return appliance_display(node->appliance, node->spec) == DISPLAY_VNC || node->appliance->tpm;
 }
 
 /**
@@ -196,7 +196,7 @@ static int prepare(const struct node_run *node, char **argv, struct error *err)
         return r;
     r = confine_try(&confine, node->dir, err);
     confine_done(&confine);
-    if (r == 0 && node->appliance->display == DISPLAY_VNC)
+    if (r == 0 && appliance_display(node->appliance, node->spec) == DISPLAY_VNC)
         r = show_socket(node, "vnc", err);
     if (r == 0 && node->appliance->tpm)
         r = show_socket(node, "tpm", err);

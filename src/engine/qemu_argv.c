@@ -338,17 +338,17 @@ static void add_serials(struct argv *argv, const struct qemu_request *request,
                         struct qemu_board *board)
 {
     _cleanup_free_ char *dir = argv_comma(request->run_dir ? request->run_dir : request->node_dir);
-    const char *name = request->topology->nodes[request->node].name;
+    const struct node *node = &request->topology->nodes[request->node];
 
     argv_add(argv, "-chardev");
     argv_add(argv, "socket,id=qmp,fd=%d,server=on,wait=off", QEMU_FD_QMP);
     argv_add(argv, "-mon");
     argv_add(argv, "chardev=qmp,mode=control");
-    for (unsigned i = 0; i < request->appliance->serials; i++) {
+    for (unsigned i = 0; i < appliance_serials(request->appliance, node); i++) {
         /* NODE.0.out is the record and NODE.0.in a FIFO: QEMU writes the one itself, so it is whole
          * even while no engine runs (src/console/follow.c). */
         argv_add(argv, "-chardev");
-        argv_add(argv, "pipe,id=serial%u,path=%s/%s.%u", i, dir, name, i);
+        argv_add(argv, "pipe,id=serial%u,path=%s/%s.%u", i, dir, node->name, i);
         if (i > 0 && board->arm_or_riscv) {
             /* These machines have but one port of their own for the guest. */
             _cleanup_free_ char *place = argv_controller(board);
@@ -387,21 +387,23 @@ static void add_display(struct argv *argv, const struct qemu_request *request,
                         struct qemu_board *board)
 {
     const struct appliance *appliance = request->appliance;
+    const struct node *node = &request->topology->nodes[request->node];
+    const char *vga = appliance_vga(appliance, node);
 
-    if (appliance->vga) {
+    if (vga) {
         _cleanup_free_ char *place = argv_pci(board, SLOT_DISPLAY, 0, false);
         const char *device = "VGA";
 
-        if (strcmp(appliance->vga, "cirrus") == 0)
+        if (strcmp(vga, "cirrus") == 0)
             device = "cirrus-vga";
-        else if (strcmp(appliance->vga, "vmware") == 0)
+        else if (strcmp(vga, "vmware") == 0)
             device = "vmware-svga";
-        else if (strcmp(appliance->vga, "virtio") == 0)
+        else if (strcmp(vga, "virtio") == 0)
             device = board->pc ? "virtio-vga" : "virtio-gpu-pci";
         argv_add(argv, "-device");
         argv_add(argv, "%s,id=vga0%s", device, place);
     }
-    if (appliance->display == DISPLAY_VNC) {
+    if (appliance_display(appliance, node) == DISPLAY_VNC) {
         _cleanup_free_ char *prefix = socket_prefix(request);
 
         argv_add(argv, "-vnc");
@@ -494,7 +496,7 @@ char **qemu_argv(const struct qemu_request *request)
     struct argv argv = {0};
 
     board.controllers = argv_disk_controllers(appliance, &board) + uses_usb(appliance) +
-                        (board.arm_or_riscv ? appliance->serials - 1 : 0);
+                        (board.arm_or_riscv ? appliance_serials(appliance, node) - 1 : 0);
     argv_add(&argv, "qemu-system-%s", appliance->arch);
     argv_add(&argv, "-nodefaults");
     argv_add(&argv, "-no-user-config");

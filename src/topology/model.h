@@ -17,6 +17,9 @@
 enum accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_TCG };
 enum jitter_shape { JITTER_UNIFORM, JITTER_NORMAL };
 enum uplink_type { UPLINK_NAT, UPLINK_BRIDGE, UPLINK_PHYSICAL, UPLINK_VXLAN };
+/* What a node says of its screen and its firmware. */
+enum node_display { NODE_DISPLAY_IMAGE, NODE_DISPLAY_NONE, NODE_DISPLAY_VNC };
+enum node_firmware { NODE_FIRMWARE_IMAGE, NODE_FIRMWARE_BIOS, NODE_FIRMWARE_UEFI };
 enum restart_policy { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
 
 /* What a link does to frames besides passing them. All zero: a plain cable. */
@@ -64,11 +67,14 @@ struct node {
     uint64_t memory_limit; /* bytes that its QEMU may take, 0: no limit */
     unsigned nics;         /* NICs that exist from boot: given here, else the appliance's count */
     enum accel accel;
-    char *machine;             /* NULL: the appliance's */
-    char *cpu_model;           /* NULL: the appliance's */
-    const char *nic_model;     /* of topology_nic_models; NULL: what the appliance has */
-    char *config;              /* absolute path of its configuration file, NULL: none */
-    struct config_file *files; /* config: {NAME: FILE} */
+    char *machine;               /* NULL: the appliance's */
+    char *cpu_model;             /* NULL: the appliance's */
+    const char *nic_model;       /* of topology_nic_models; NULL: what the appliance has */
+    enum node_display display;   /* …_IMAGE: what the appliance has */
+    enum node_firmware firmware; /* the same */
+    unsigned serials;            /* serial ports, 0: as many as the appliance has */
+    char *config;                /* absolute path of its configuration file, NULL: none */
+    struct config_file *files;   /* config: {NAME: FILE} */
     size_t file_count;
     size_t *after; /* nodes that must be ready first */
     size_t after_count;

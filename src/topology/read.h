@@ -29,6 +29,9 @@ struct image_source {
     /* names() - NULL-terminated names of the images there are, for suggestions; owned by the
      * source. */
     const char *const *(*names)(void *data);
+    /* fits() - Whether a node's image can be what the node says of it under @key ("display",
+     * "firmware", "serials"). Return: 0, or -EINVAL with @err saying why not. NULL: not asked. */
+    int (*fits)(void *data, const struct node *node, const char *key, struct error *err);
     /* port_name() - What that image calls a NIC; caller frees. NULL, or a NULL result: ethN. */
     char *(*port_name)(void *data, const char *image, unsigned nic);
 };

@@ -17,7 +17,7 @@
 #include "base/units.h"
 #include "topology/read_priv.h"
 
-enum { NODES_MAX = 4096, CPUS_MAX = 255, CPU_SHARE_MAX = 10000, NICS_MAX = 256 };
+enum { NODES_MAX = 4096, CPUS_MAX = 255, CPU_SHARE_MAX = 10000, NICS_MAX = 256, SERIALS_MAX = 4 };
 
 #define MEMORY_MIN   ((uint64_t)1 << 20)
 #define MEMORY_MAX   ((uint64_t)16 << 40)
@@ -36,9 +36,20 @@ static const char *const restart_words[] = {[RESTART_NEVER] = "never",
                                             NULL};
 static_assert(ARRAY_SIZE(restart_words) == RESTART_ALWAYS + 2, "one word for each policy");
 
+/* Their places are those of enum node_display and enum node_firmware, less the first. */
+static const char *const display_words[] = {"none", "vnc", NULL};
+static const char *const firmware_words[] = {"bios", "uefi", NULL};
+static_assert(ARRAY_SIZE(display_words) == NODE_DISPLAY_VNC + 1 &&
+                  ARRAY_SIZE(firmware_words) == NODE_FIRMWARE_UEFI + 1,
+              "one word for each display and firmware");
+
+/* What a node may say of its machine instead of its image, if the machine can do it. */
+static const char *const machine_keys[] = {"display", "firmware", "serials"};
+
 static YAML_READER(read_port);
 static YAML_READER(read_later);
 static YAML_READER(read_nic_model);
+static YAML_READER(read_choice);
 
 static const struct yaml_key console_keys[] = {
     {.name = "telnet",
@@ -85,6 +96,13 @@ const struct yaml_keys topology_console_keys = {"console", console_keys, ARRAY_S
         {.name = "accel", .read = yaml_read_word, NODE(accel), .words = accel_words},              \
         {.name = "machine", .read = yaml_read_qemu_name, NODE(machine)},                           \
         {.name = "cpu", .read = yaml_read_qemu_name, NODE(cpu_model)},                             \
+        {.name = "display", .read = read_choice, NODE(display), .words = display_words},           \
+        {.name = "firmware", .read = read_choice, NODE(firmware), .words = firmware_words},        \
+        {.name = "serials",                                                                        \
+         .read = yaml_read_unsigned,                                                               \
+         NODE(serials),                                                                            \
+         .least = 1,                                                                               \
+         .most = SERIALS_MAX},                                                                     \
     {                                                                                              \
         .name = "restart", .read = yaml_read_word, NODE(restart), .words = restart_words           \
     }
@@ -141,6 +159,24 @@ static YAML_READER(read_nic_model)
     yaml_read_word(reader, &word, &index, value);
     if (index != UINT_MAX)
         ((struct node *)target)->nic_model = topology_nic_models[index];
+}
+
+/**
+ * read_choice() - Read a word that stands in the place of what the image says
+ * @reader:	Reader
+ * @key:	Key; its field is an enum whose 0 is "what the image says"
+ * @target:	Node
+ * @value:	One of the words
+ */
+static YAML_READER(read_choice)
+{
+    struct yaml_key word = *key;
+    unsigned index = UINT_MAX;
+
+    word.offset = 0;
+    yaml_read_word(reader, &word, &index, value);
+    if (index != UINT_MAX)
+        *(unsigned *)((char *)target + key->offset) = index + 1;
 }
 
 /**
@@ -221,6 +257,26 @@ static void no_image(struct topology_reader *reader, struct location at, const c
 }
 
 /**
+ * check_machine() - Check that the image's machine can do what the node says
+ * @reader:	Reader
+ * @index:	Node
+ */
+static void check_machine(struct topology_reader *reader, size_t index)
+{
+    const struct image_source *images = reader->images;
+    const struct node *node = &reader->topology->nodes[index];
+
+    for (size_t i = 0; images->fits && i < ARRAY_SIZE(machine_keys); i++) {
+        const struct yaml_node *value = value_of(reader, index, machine_keys[i]);
+        _cleanup_error_ struct error err = ERROR_INIT;
+
+        if (value && images->fits(images->data, node, machine_keys[i], &err) < 0)
+            fault(reader, value->at, "node '%s': %s: %s", node->name, machine_keys[i],
+                  error_message(&err));
+    }
+}
+
+/**
  * check_image() - Ask about a node's image and check what the node wants of it
  * @reader:	Reader
  * @index:	Node
@@ -262,6 +318,7 @@ static void check_image(struct topology_reader *reader, size_t index)
               "node '%s': memory %s is too little: image '%s' needs at least %s", node->name,
               memory->text, node->image, least);
     }
+    check_machine(reader, index);
     if (!nics) {
         node->nics = source->facts.nic_count;
     } else if (node->nics > source->facts.nic_max) {

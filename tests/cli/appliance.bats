@@ -103,8 +103,19 @@ heard() {
 	serials: 4
 	ready: {console: 'port 0 echoes', timeout: 60s}
 	END
-	lab 'nodes: {r1: {image: quad}}'
+	image one ports <<-'END'
+	disks: [{file: disk.img}]
+	exec: {prompt: x}
+	save: {serial: 1, commands: x}
+	serials: 2
+	END
+	# What a node cannot have is told where it stands.
+	lab 'nodes:' '  r1: {image: quad}' '  r2: {image: one, serials: 1}'
+	expect_status 2 labctl topology validate "$T/lab.yaml"
+	output_has "lab.yaml:3:29: node 'r2': serials: image 'one' tells its configuration on serial port 1: there must be at least 2"
+	lab 'nodes:' '  r1: {image: quad}' '  r2: {image: quad, serials: 2}'
 	labctl topology up "$T/lab.yaml"
+	[ "$(cd "$T/run/lab" && echo r2.c*)" = 'r2.c0 r2.c1' ]
 	for port in 0 1 2 3; do
 		wait_until 30 eval 'labctl node log r1:'$port' | grep "port '$port' echoes"'
 		# It stays there until that has come back.

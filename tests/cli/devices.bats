@@ -45,7 +45,7 @@ mac() {
 	memory: {default: 128M}
 	END
 	image uefi efi <<-'END'
-	firmware: {type: uefi, tpm: true}
+	firmware: {tpm: true}
 	disks: [{file: esp.img, bus: sata}]
 	ready: {console: 'labctl: efi runs', timeout: 120s}
 	END
@@ -54,7 +54,8 @@ mac() {
 	mformat -i "$T/images/uefi/esp.img" -v ESP ::
 	mmd -i "$T/images/uefi/esp.img" ::/EFI ::/EFI/BOOT
 	mcopy -i "$T/images/uefi/esp.img" "$T/images/app/disk.img" ::/EFI/BOOT/BOOTX64.EFI
-	lab 'nodes: {u: {image: uefi}}'
+	# The node has it, not its image.
+	lab 'nodes: {u: {image: uefi, firmware: uefi}}'
 	labctl topology up "$T/lab.yaml" --wait ready
 	[ "$(status_of lab '.nodes[0].state')" = ready ]
 	# Variables and TPM are the node's own.

@@ -62,6 +62,16 @@ node() {
 	printf 'lab: vnc\nnodes:\n  a: {image: plain, nics: 0, console: {vnc: auto}}\n' >"$T/vnc.yaml"
 	expect_status 2 labctl topology up "$T/vnc.yaml"
 	output_has "image 'plain' has no screen" 'hint: .*display'
+	printf 'lab: vnc\nnodes:\n  a: {image: screen, nics: 0, display: none, console: {vnc: auto}}\n' >"$T/vnc.yaml"
+	expect_status 2 labctl topology up "$T/vnc.yaml"
+	output_has "node 'a': it has no screen \(display: none\)"
+	# A node's own.
+	printf 'lab: vnc\nnodes:\n  a: {image: plain, nics: 0, display: vnc}\n  b: {image: screen, nics: 0, display: none}\n' >"$T/vnc.yaml"
+	labctl topology up "$T/vnc.yaml"
+	[ -S "$T/run/vnc/a.vnc" ]
+	[ ! -e "$T/run/vnc/b.vnc" ]
+	labctl topology status --json | jq -e '[.nodes[].display.type] == ["vnc", null]'
+	labctl topology down
 	timeout 60 python3 -c 'import signal, socket
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True); signal.pause()' \
 		>"$T/port" 3>&- &

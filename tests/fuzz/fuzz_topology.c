@@ -38,6 +38,12 @@ static char *port_name(void *data, const char *image, unsigned nic)
     return image[0] == 'g' ? xasprintf("Gi%u", nic) : NULL;
 }
 
+static int fits(void *data, const struct node *node, const char *key, struct error *err)
+{
+    (void)data;
+    return node->image[0] == 'g' ? error_input(err, "no %s", key) : 0;
+}
+
 static const char *const *names(void *data)
 {
     static const char *const list[] = {"frr", "host", NULL};
@@ -67,7 +73,7 @@ static void check(const struct topology *topology, const struct diagnostics *d, 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct image_source images = {
-        .facts = facts, .port = port, .names = names, .port_name = port_name};
+        .facts = facts, .port = port, .names = names, .fits = fits, .port_name = port_name};
     const struct image_source *const sources[] = {&images, NULL};
 
     for (size_t i = 0; i < 2; i++) {

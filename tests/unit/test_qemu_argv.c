@@ -155,6 +155,42 @@ static void test_nic_model(void **state)
     qemu_argv_free(argv);
 }
 
+/* A node may have a screen, UEFI and serial ports that its image has not, and none of the screen
+ * that it has; what else it has stays where it was. */
+static void test_overrides(void **state)
+{
+    struct node mine[] = {{.name = (char *)"r1",
+                           .nics = 1,
+                           .display = NODE_DISPLAY_VNC,
+                           .firmware = NODE_FIRMWARE_UEFI,
+                           .serials = 3}};
+    struct topology lab = {.lab = (char *)"golden", .nodes = mine, .node_count = 1};
+    struct appliance appliance = disk_appliance;
+    struct qemu_request request = {.topology = &lab,
+                                   .lab = "golden",
+                                   .appliance = &appliance,
+                                   .accel = ACCEL_TCG,
+                                   .node_dir = "/state/golden/r1",
+                                   .uefi_code = "/fw/code.fd"};
+    _cleanup_free_ char *arm = NULL, *blind = NULL;
+
+    (void)state;
+    check("overrides", &request);
+    appliance = linux_appliance;
+    appliance.arch = (char *)"aarch64";
+    appliance.machine = (char *)"virt";
+    arm = joined(&request);
+    assert_non_null(strstr(arm, "\nvirtio-gpu-pci,id=vga0,bus=pcie.0,addr=0x6\n"));
+    assert_non_null(strstr(arm, "\npci-serial,id=uart2,chardev=serial2,bus=pcie.0,addr=0x7.0x1\n"));
+    appliance = disk_appliance;
+    appliance.display = DISPLAY_VNC;
+    appliance.vga = (char *)"cirrus";
+    mine[0].display = NODE_DISPLAY_NONE;
+    blind = joined(&request);
+    assert_null(strstr(blind, "\n-vnc\n"));
+    assert_non_null(strstr(blind, "\ncirrus-vga,id=vga0,bus=pci.0,addr=0x6\n"));
+}
+
 static void test_disk_boot(void **state)
 {
     (void)state;
@@ -188,9 +224,13 @@ static void test_macs_are_distinct_and_stable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linux),     cmocka_unit_test(test_tsc_rate),
-        cmocka_unit_test(test_many_nics), cmocka_unit_test(test_nic_model),
-        cmocka_unit_test(test_disk_boot), cmocka_unit_test(test_macs_are_distinct_and_stable),
+        cmocka_unit_test(test_linux),
+        cmocka_unit_test(test_tsc_rate),
+        cmocka_unit_test(test_many_nics),
+        cmocka_unit_test(test_nic_model),
+        cmocka_unit_test(test_disk_boot),
+        cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_macs_are_distinct_and_stable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,11 +143,21 @@ static void test_nodes(void **state)
         {"nodes: {r1: {image: frr, console: {telnet: 23}}, r2: {image: frr, console: {telnet: "
          "23}}}\n",
          "1:50: telnet port 23 of node 'r2' is that of node 'r1' too\n"},
+        {"nodes: {r1: {image: frr, display: spice, firmware: efi, serials: 5}}\n",
+         "1:35: display: 'spice' is unknown: it may be none, vnc\n"
+         "1:52: firmware: 'efi' is unknown: did you mean 'uefi'?\n"
+         "1:66: serials: '5' is out of range: 1 to 4 are allowed\n"},
+        {"defaults: {serials: 3}\nnodes: {r1: {image: vendor}, r2: {image: frr, firmware: uefi}}\n",
+         "1:21: node 'r1': serials: not 3\n"},
+        {"nodes: {r1: {image: vendor, firmware: uefi, display: vnc, serials: 2}}\n",
+         "1:39: node 'r1': firmware: no UEFI\n"
+         "1:54: node 'r1': display: no screen\n"
+         "1:68: node 'r1': serials: not 2\n"},
         {"nodes: {r1: {image: frr, ready_timeout: 10}}\n",
          "1:41: ready_timeout: '10' has no unit: write 10ms, 1.5s, 100us or 2m\n"},
         {TWO "defaults: {config: x}\n", "2:12: unknown key 'config': known here are image, memory, "
                                         "cpus, cpu_share, memory_limit, nics, nic_model, accel, "
-                                        "machine, cpu, restart\n"},
+                                        "machine, cpu, display, firmware, serials, restart\n"},
     };
 
     (void)state;

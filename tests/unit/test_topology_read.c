@@ -82,7 +82,7 @@ static void test_everything(void **state)
               "  r1:\n"
               "  r2: {nics: 6, after: r1, memory: 1G, cpus: 1, accel: kvm, machine: pc,\n"
               "       cpu: \"max,+avx2\", console: {telnet: 5001}, restart: never,\n"
-              "       ready_timeout: 90s}\n"
+              "       ready_timeout: 90s, display: vnc, firmware: uefi, serials: 3}\n"
               "  v: {image: vendor, after: [r1, r2], console: {telnet: auto, vnc: 5907}}\n");
     const struct link *access = &t->links[1];
 
@@ -108,6 +108,11 @@ static void test_everything(void **state)
     assert_int_equal(t->nodes[1].telnet_port, 5001);
     assert_int_equal(t->nodes[1].restart, RESTART_NEVER);
     assert_int_equal(t->nodes[1].ready_timeout_ns, 90000000000);
+    assert_int_equal(t->nodes[1].display, NODE_DISPLAY_VNC);
+    assert_int_equal(t->nodes[1].firmware, NODE_FIRMWARE_UEFI);
+    assert_int_equal(t->nodes[1].serials, 3);
+    assert_int_equal(t->nodes[2].display, NODE_DISPLAY_IMAGE);
+    assert_int_equal(t->nodes[2].serials, 0);
     assert_int_equal(t->nodes[1].after_count, 1);
     assert_int_equal(t->nodes[2].after_count, 2);
     assert_int_equal(t->nodes[2].after[1], 1);

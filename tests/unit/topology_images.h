@@ -43,6 +43,17 @@ static char *port_name(void *data, const char *image, unsigned nic)
     return strcmp(image, "vendor") == 0 ? xasprintf("Gi0/%u", nic) : NULL;
 }
 
+/* The vendor's machine has nothing of its own. */
+static int fits(void *data, const struct node *node, const char *key, struct error *err)
+{
+    (void)data;
+    if (strcmp(node->image, "vendor") != 0)
+        return 0;
+    if (strcmp(key, "serials") == 0)
+        return error_input(err, "not %u", node->serials);
+    return error_input(err, strcmp(key, "display") == 0 ? "no screen" : "no UEFI");
+}
+
 static const char *const *names(void *data)
 {
     static const char *const list[] = {"frr", "host", "vendor", NULL};
@@ -52,4 +63,4 @@ static const char *const *names(void *data)
 }
 
 static const struct image_source images = {
-    .facts = facts, .port = port, .names = names, .port_name = port_name};
+    .facts = facts, .port = port, .names = names, .fits = fits, .port_name = port_name};
