@@ -50,9 +50,8 @@ int wire_check(const struct impairment *impairment, struct error *err);
  * @link:	Number of the caller's choice
  * @tap_fds:	fabric_wire_taps(); stay the caller's. NULL: those it has.
  * @impairment:	For frames from end 0, from end 1. Frames that wait keep the moment they are due.
- * @dark:	dark[i]: what the guest at end i sends does not arrive, by the fabric's plan; NULL:
- * it does Return: 0, -EINVAL for a filter that does not compile, -ENOENT for an unknown link
- * without taps
+ * @dark:	dark[i]: nothing that end i sends arrives, by the fabric's plan; NULL: neither is
+ * Return: 0, -EINVAL for a filter that does not compile, -ENOENT for an unknown link without taps
  */
 int wire_set(struct wire *wire, uint32_t link, const int *tap_fds,
              const struct impairment impairment[static 2], const bool *dark, struct error *err);
