@@ -235,37 +235,6 @@ void node_queue(struct node_run *node, bool paused)
     node_set_state(node, NODE_QUEUED, NULL);
 }
 
-void node_configured(struct node_run *node, const char *why)
-{
-    if (node->state != NODE_BOOTING && node->state != NODE_RUNNING)
-        return;
-    if (why) {
-        node->timed_out = true;
-        node_set_state(node, NODE_RUNNING, "up, but its configuration was not typed: %s", why);
-        return;
-    }
-    node->ready_ns = now_ns();
-    node->timed_out = false;
-    node_set_state(node, NODE_READY, NULL);
-}
-
-void node_became_ready(struct node_run *node, const char *why)
-{
-    node->ready_timer = sd_event_source_disable_unref(node->ready_timer);
-    if (node->state != NODE_BOOTING && node->state != NODE_RUNNING)
-        return;
-    if (!node->rebooted && !node->timed_out && node->started_ns)
-        boot_times_add(node->lab, node, now_ns() - node->started_ns);
-    if (typing_due(node)) {
-        node_set_state(node, NODE_BOOTING, "its configuration is being typed");
-        typing_start(node);
-        return;
-    }
-    node_configured(node, NULL);
-    if (why)
-        node_set_state(node, NODE_READY, "%s", why);
-}
-
 /**
  * ready_limit() - How long a node may take to be ready
  * @node:	Node
@@ -332,6 +301,58 @@ static int on_slot_timeout(sd_event_source *source, uint64_t usec, void *data)
 }
 
 /**
+ * guest_runs() - QEMU has let the guest go
+ * @node:	Node that was starting
+ */
+static void guest_runs(struct node_run *node)
+{
+    node->booted_ns = now_ns();
+    if (!node->has_ready) {
+        node_set_state(node, NODE_RUNNING, NULL);
+    } else {
+        node_set_state(node, NODE_BOOTING, NULL);
+        node_set_timer(node, &node->ready_timer, ready_limit(node), on_ready_timeout);
+        if (node->holds_slot)
+            node_set_timer(node, &node->slot_timer, SLOT_HELD_MAX_NS, on_slot_timeout);
+    }
+    carrier_update(node->lab);
+}
+
+void node_configured(struct node_run *node, const char *why)
+{
+    if (node->state != NODE_BOOTING && node->state != NODE_RUNNING)
+        return;
+    if (why) {
+        node->timed_out = true;
+        node_set_state(node, NODE_RUNNING, "up, but its configuration was not typed: %s", why);
+        return;
+    }
+    node->ready_ns = now_ns();
+    node->timed_out = false;
+    node_set_state(node, NODE_READY, NULL);
+}
+
+void node_became_ready(struct node_run *node, const char *why)
+{
+    /* A guest that speaks runs, though the answer to `cont` has not been read yet. */
+    if (node->state == NODE_STARTING && node->launched && !node->paused)
+        guest_runs(node);
+    node->ready_timer = sd_event_source_disable_unref(node->ready_timer);
+    if (node->state != NODE_BOOTING && node->state != NODE_RUNNING)
+        return;
+    if (!node->rebooted && !node->timed_out && node->started_ns)
+        boot_times_add(node->lab, node, now_ns() - node->started_ns);
+    if (typing_due(node)) {
+        node_set_state(node, NODE_BOOTING, "its configuration is being typed");
+        typing_start(node);
+        return;
+    }
+    node_configured(node, NULL);
+    if (why)
+        node_set_state(node, NODE_READY, "%s", why);
+}
+
+/**
  * on_cont() - QEMU answered `cont`
  * @data:	Its node
  * @result:	Unused
@@ -350,19 +371,10 @@ static void on_cont(void *data, json_t *result, struct error *err)
         (void)pidfd_signal(node->pidfd, SIGKILL);
         return;
     }
-    node->booted_ns = now_ns();
-    if (!node->has_ready) {
-        node_set_state(node, NODE_RUNNING, NULL);
-    } else {
-        node_set_state(node, NODE_BOOTING, NULL);
-        node_set_timer(node, &node->ready_timer, ready_limit(node), on_ready_timeout);
-        if (node->holds_slot)
-            node_set_timer(node, &node->slot_timer, SLOT_HELD_MAX_NS, on_slot_timeout);
-        /* The engine before this one may have let it run already. */
-        if (!node->is_child)
-            readiness_arm(node, true);
-    }
-    carrier_update(node->lab);
+    guest_runs(node);
+    /* The engine before this one may have let it run already. */
+    if (!node->is_child && node->state == NODE_BOOTING)
+        readiness_arm(node, true);
 }
 
 void node_go(struct node_run *node)

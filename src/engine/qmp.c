@@ -18,6 +18,7 @@
 
 #define QMP_LINE_MAX   (1u << 20)
 #define QMP_OUTPUT_MAX (1u << 20)
+#define QMP_PRIORITY   (SD_EVENT_PRIORITY_IMPORTANT - 10) /* before consoles */
 
 struct qmp_command {
     struct qmp_command *next;
@@ -314,6 +315,9 @@ int qmp_new(sd_event *event, int fd, const struct qmp_handler *handler, void *da
         qmp_free(qmp);
         return error_errno(err, -r, "QMP: watch the connection");
     }
+    /* QEMU says what happens to a guest (it runs, it has reset itself) before the guest says
+     * anything of it. An engine that was held up finds both, and must take them in that order. */
+    (void)sd_event_source_set_priority(qmp->source, QMP_PRIORITY);
     *ret_qmp = qmp;
     return 0;
 }

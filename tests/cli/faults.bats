@@ -146,9 +146,13 @@ boots() {
 	export LABCTL_IMAGES=$T/images
 	up_with 'image: fault, restart: on-failure'
 	pid=$(node a pid)
+	# The engine is held up meanwhile: it finds the reset and the new boot's words at once.
+	kill -STOP "$(pids_of labctl-engine)"
 	press a 1
 	wait_until 60 boots a 2
+	kill -CONT "$(pids_of labctl-engine)"
 	wait_until 60 grep 'a: .*the guest rebooted' "$T/run/faults/engine.log"
+	wait_until 60 node_is a state ready
 	press a '*'
 	wait_until 90 eval "node a reason | grep -q 'resets itself again and again: a triple fault'"
 	# It is the same QEMU, its cable is in, and its peer has not noticed: as with a real machine.
