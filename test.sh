@@ -217,7 +217,7 @@ check_clang_format() {
 
 # Nothing of all that may be left. While others test here, too, theirs cannot be told from ours.
 check_leftovers() {
-	local left end=$((SECONDS + 10))
+	local left end=$((SECONDS + 60))
 	wanted check/leftovers || return 0
 	while left=$(traces "$TOP" | sort | comm -13 "$WORK/before" -); [ -n "$left" ] && [ $SECONDS -lt $end ]; do
 		sleep 0.5

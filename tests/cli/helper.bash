@@ -39,20 +39,21 @@ lab_setup() {
 }
 
 lab_teardown() {
-	local lab end left bad=0
+	local lab end left devices bad=0
 	[ -n "${T:-}" ] && [ -d "$T" ] || return 0
 	end_helpers
 	for lab in "$T"/run*/*/; do
 		[ -d "$lab" ] || continue
-		LABCTL_RUN=$(dirname "$lab") timeout -k 5 60 "$LABCTL" topology down "$(basename "$lab")" --wipe \
+		LABCTL_RUN=$(dirname "$lab") timeout -k 5 120 "$LABCTL" topology down "$(basename "$lab")" --wipe \
 			>"$T/down.log" 2>&1 </dev/null || { echo "topology down:"; cat "$T/down.log"; bad=1; }
 	done
-	end=$((SECONDS + 5))
-	while left=$(leftovers "$T"); [ -n "$left" ] && [ $SECONDS -lt $end ]; do sleep 0.1; done
+	# What ends may take its time on a busy machine, leak check included.
+	end=$((SECONDS + 60))
+	while left=$(leftovers "$T") devices=$(changed_devices); [ -n "$left$devices" ] && [ $SECONDS -lt $end ]; do sleep 0.1; done
 	for lab in "$T"/run*/*/; do
 		[ ! -d "$lab" ] || left+=$'\n'"run folder $lab with: $(find "$lab" -mindepth 1 -printf '%f ')"
 	done
-	[ "$(ls /sys/class/net)" = "$NETDEVS" ] || left+=$'\n'"the machine's interfaces changed"
+	[ -z "$devices" ] || left+=$'\n'"interfaces of the machine came or went: $devices"
 	if [ -n "$left" ]; then
 		echo "left behind:"
 		echo "$left"
@@ -67,6 +68,11 @@ lab_teardown() {
 	fi
 	rm -rf "$T"
 	return $bad
+}
+
+# Interfaces of the machine that came or went since lab_setup.
+changed_devices() {
+	comm -3 <(echo "$NETDEVS") <(ls /sys/class/net)
 }
 
 # End what a test that failed half-way has left running in the background (readers, servers): bats waits for
