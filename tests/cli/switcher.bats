@@ -220,6 +220,18 @@ pids() {
 		run tm_screen
 		output_lacks 'q leave'
 	done
+	# Lines are letters of Unicode where there are any: terminals that say they are an xterm need not know its other set.
+	rm -f "$T/after"
+	tm pipe-pane "exec cat >$T/sent"
+	tm_type "clear; TERM=xterm $LABCTL console; stty -g >$T/after"
+	wait_until 10 tm_shows '│.*type and I echo'
+	prefix 4
+	wait_until 5 tm_shows '^ a .*│.*│ '
+	prefix q
+	wait_until 10 test -s "$T/after"
+	tm pipe-pane
+	wait_until 5 grep -aq '│' "$T/sent"
+	! grep -aqE $'\033\\(0|\016' "$T/sent" || false
 	rm -f "$T/after"
 	tm_type "clear; TERM=nonesuch $LABCTL console; echo \"ended by \$?\"; stty -g >$T/after"
 	wait_until 5 tm_shows 'cannot show the switcher'

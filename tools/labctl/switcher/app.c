@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
@@ -378,6 +379,30 @@ static void run_loop(struct switcher *switcher, int signals)
 }
 
 /**
+ * new_screen() - Begin with curses
+ *
+ * Where the locale is UTF-8, lines are drawn in Unicode even if terminfo promises another set of
+ * characters for them: what calls itself an xterm need not have that (PuTTY, as it comes). Curses
+ * asks the environment for it, once, and a person's own setting is left alone. What is started from
+ * here gets the environment that there was.
+ *
+ * Return: curses' screen, or NULL
+ */
+static SCREEN *new_screen(void)
+{
+    static const char name[] = "NCURSES_NO_UTF8_ACS";
+    bool ours = !getenv(name);
+    SCREEN *screen;
+
+    if (ours)
+        (void)setenv(name, "1", 1);
+    screen = newterm(NULL, stdout, stdin);
+    if (ours)
+        (void)unsetenv(name);
+    return screen;
+}
+
+/**
  * screen_start() - Take the terminal
  * @switcher:	Switcher
  *
@@ -388,7 +413,7 @@ static SCREEN *screen_start(struct switcher *switcher)
     SCREEN *screen;
 
     switcher->guardian.shared->screen = true;
-    screen = newterm(NULL, stdout, stdin);
+    screen = new_screen();
     if (!screen) {
         switcher->guardian.shared->screen = false;
         (void)error_set(switcher->err, ENOTTY, "this terminal cannot show the switcher");
