@@ -109,7 +109,8 @@ apt_complaint() {
 
 # Download $packages and all that they need, once for all images.
 fetch_packages() {
-	packages+=("$kernel" bash busybox-static iproute2 kmod ncurses-base)
+	# libc-bin for the locale C.UTF-8, in which a shell takes typed UTF-8 for letters.
+	packages+=("$kernel" bash busybox-static iproute2 kmod libc-bin ncurses-base)
 	step="setting up apt"
 	setup_apt
 	exec {apt_fd}>"$STORE/.lock-apt"

@@ -41,6 +41,18 @@ setup() {
 	! grep -aq $'\x1b' "$DIR/h1.log" || false
 }
 
+@test "typed UTF-8 is letters, to the shell and to the terminal" {
+	# The shell's echo, not only what the command prints; rubbed out, a letter goes whole.
+	[ "$(ask h1 'echo grüße €')" = 'grüße €' ]
+	cat -v "$DIR/h1.log" | tail -n 4
+	[ "$(grep -ac '# echo grüße €' "$DIR/h1.log")" = 1 ]
+	[ "$(ask h1 $'x=üä\x7fß; echo ${#x} $x')" = '2 üß' ]
+	# Without the shell's line editor it is the terminal that rubs out.
+	ask h1 'read -r -p "which? " y' 'which\? $'
+	ask h1 $'üä\x7fß'
+	[ "$(ask h1 'echo ${#y} $y')" = '2 üß' ]
+}
+
 @test "the configuration ran, once, and what it printed is on the console" {
 	[ "$(ask h1 'wc -l </root/runs')" = 1 ]
 	ask h1 'ip -br address show eth0' | grep '10.0.0.1/24'
