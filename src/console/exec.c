@@ -16,9 +16,11 @@
  * prompt. A command that still runs leaves it to the terminal's echo, and what it printed and
  * prints goes on being its output, without that echo (fold()). What was typed then waits for the
  * command line and is answered there, right behind the prompt: the status is taken from that
- * answer (transcript_status()), empty lines are not the command's (transcript_drop_prompts()). When
- * the prompt does not come right behind the newline, a command that prints it once more may have
- * had the Enter, so it is pressed again, LATE_TRIES times, for the guest may just be slow.
+ * answer (transcript_status()), empty lines are not the command's (transcript_drop_prompts()). What
+ * follows the status before the next prompt, as a shell tells of its jobs, is not the command's
+ * either (transcript_answer()). When the prompt does not come right behind the newline, a command
+ * that prints it once more may have had the Enter, so it is pressed again, LATE_TRIES times, for
+ * the guest may just be slow.
  *
  * What is taken for the end all the same: a program that prints the node's prompt and answers an
  * empty line with it, which is what a command line is; and, where Enter has to do, one that prints
@@ -348,35 +350,6 @@ static void look_for_end(struct console *console, uint64_t quiet)
 }
 
 /**
- * no_status() - PROBE: the prompt is back, but there is not only a status before it
- * @console:	Console
- * @text:	What there is
- * @size:	Its size
- */
-static void no_status(struct console *console, const char *text, size_t size)
-{
-    struct exec_run *run = console->exec;
-    _cleanup_free_ char *shown = text_escape(text, size > 80 ? 80 : size);
-    int status;
-
-    fold(run, false);
-    if (transcript_status(&run->transcript, run->status_command, &status) ||
-        transcript_last_number(&run->transcript, &status)) {
-        /* The command had gone on, or a message of the guest's came in between. */
-        ended(console, status);
-        return;
-    }
-    if (run->unanswered < STATUS_TRIES) {
-        look_for_end(console, LIKELY_NS);
-        return;
-    }
-    (void)error_set(&run->err, EPROTO,
-                    "console %s: '%s' printed \"%s\" where a status was expected", console->name,
-                    run->status_command, shown);
-    finish(console, -1);
-}
-
-/**
  * new_prompt() - Did the prompt come once more, and only then what was typed?
  * @run:	Run; in PROBE
  *
@@ -392,6 +365,39 @@ static bool new_prompt(const struct exec_run *run)
 
     return size > 0 && text->size > size && strncmp(text->data, prompt, size) == 0 &&
            strncmp(text->data + size, command, strlen(command)) == 0;
+}
+
+/**
+ * no_status() - PROBE: the prompt is back, but there is not only a status before it
+ * @console:	Console
+ * @text:	What there is
+ * @size:	Its size
+ */
+static void no_status(struct console *console, const char *text, size_t size)
+{
+    struct exec_run *run = console->exec;
+    _cleanup_free_ char *shown = text_escape(text, size > 80 ? 80 : size);
+    int status;
+
+    if (!new_prompt(run) && transcript_answer(&run->probe, text, &status)) {
+        ended(console, status); /* what comes after the status is not the command's */
+        return;
+    }
+    fold(run, false);
+    if (transcript_status(&run->transcript, run->status_command, &status) ||
+        transcript_last_number(&run->transcript, &status)) {
+        /* The command had gone on, or a message of the guest's came in between. */
+        ended(console, status);
+        return;
+    }
+    if (run->unanswered < STATUS_TRIES) {
+        look_for_end(console, LIKELY_NS);
+        return;
+    }
+    (void)error_set(&run->err, EPROTO,
+                    "console %s: '%s' printed \"%s\" where a status was expected", console->name,
+                    run->status_command, shown);
+    finish(console, -1);
 }
 
 /**

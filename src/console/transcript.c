@@ -365,6 +365,28 @@ bool transcript_status(struct transcript *transcript, const char *command, int *
     return found;
 }
 
+bool transcript_answer(const struct transcript *transcript, const char *text, int *ret_status)
+{
+    _cleanup_free_ char *copy = xstrdup(text);
+    size_t size = strlen(transcript->command);
+    char *rest = copy, *line = strsep(&rest, "\n");
+    int status;
+
+    if (!transcript_number(line, &status))
+        return false;
+    while ((line = strsep(&rest, "\n"))) {
+        size_t length = strlen(line);
+
+        if (length <= size || strcmp(line + length - size, transcript->command) != 0)
+            continue;
+        line[length - size] = 0;
+        if (transcript_prompt(line, false, transcript->prompt, transcript->prompt_text) >= 0)
+            return false;
+    }
+    *ret_status = status;
+    return true;
+}
+
 bool transcript_last_number(struct transcript *transcript, int *ret_status)
 {
     struct strbuf *output = &transcript->output;

@@ -66,6 +66,12 @@ bool transcript_number(const char *text, int *ret_status);
  * Return: whether that is so, with the first number */
 bool transcript_status(struct transcript *transcript, const char *command, int *ret_status);
 
+/* transcript_answer() - Of what the status command printed, is the first line a status, and not one
+ * that the command before printed? A shell tells of its jobs, a kernel of its devices, between that
+ * and the next prompt. The command's own it is if the status command is answered further down,
+ * after another prompt. Return: whether that is so, with the status */
+bool transcript_answer(const struct transcript *transcript, const char *text, int *ret_status);
+
 /* transcript_last_number() - If the last line is a status and nothing else, take it off.
  * Return: whether it was */
 bool transcript_last_number(struct transcript *transcript, int *ret_status);

@@ -190,6 +190,28 @@ static void not_the_prompt(void **state)
     }
 }
 
+/* A job in the background whose end the shell tells when it is asked for the status. */
+static void job_notices(void **state)
+{
+    struct shell *shell = *state;
+
+    for (unsigned ms = 10; ms < 90; ms += 8) {
+        char command[64];
+        struct result result;
+
+        (void)snprintf(command, sizeof(command), "sleep 0.%03u & (exit 3)", ms);
+        shell_run(shell, command, 20000, &result);
+        assert_int_equal(result.status, 3);
+        assert_memory_equal(result.output, "[1] ", 4);
+        assert_null(strstr(result.output, "h1:/#"));
+        result_done(&result);
+        shell_run(shell, "wait", 20000, &result);
+        assert_int_equal(result.status, 0);
+        assert_null(strstr(result.output, "h1:/#"));
+        result_done(&result);
+    }
+}
+
 static void bash_commands(void **state)
 {
     struct shell *shell = *state;
@@ -469,6 +491,30 @@ static void faults(void **state)
     assert_int_equal(result.status, -1);
     assert_non_null(strstr(result.message, "'echo $?' printed \"% Unknown"));
     result_done(&result);
+    /* A status, and then something else before the prompt: a shell tells of its jobs there. */
+    assert_int_equal(console_exec(f.console, &exec, on_result, &result, NULL), 0);
+    wait_heard(&f, "show\r");
+    guest_puts(&f, "show\r\none\r\nr1# ");
+    wait_heard(&f, "echo $?\r");
+    guest_puts(&f, "echo $?\r\n3\r\n[1]+  Done        sleep 1; echo $?\r\nr1# ");
+    for (int i = 0; i < 500 && !result.called; i++)
+        run_for(&f, 10);
+    assert_true(result.called);
+    assert_int_equal(result.status, 3);
+    assert_string_equal(result.output, "one\n");
+    result_done(&result);
+    /* But not where that was the command's, which had printed a prompt. */
+    assert_int_equal(console_exec(f.console, &exec, on_result, &result, NULL), 0);
+    wait_heard(&f, "show\r");
+    guest_puts(&f, "show\r\nr1# ");
+    wait_heard(&f, "echo $?\r");
+    guest_puts(&f, "echo $?\r\n1\r\n2\r\nr1# echo $?\r\n0\r\nr1# ");
+    for (int i = 0; i < 500 && !result.called; i++)
+        run_for(&f, 10);
+    assert_true(result.called);
+    assert_int_equal(result.status, 0);
+    assert_string_equal(result.output, "r1# 1\n2\n");
+    result_done(&result);
     /* The guest ends in between. */
     assert_int_equal(console_exec(f.console, &exec, on_result, &result, NULL), 0);
     wait_heard(&f, "show\r");
@@ -500,6 +546,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bash_commands, shell_start, shell_stop),
         cmocka_unit_test_setup_teardown(not_the_prompt, shell_start, shell_stop),
+        cmocka_unit_test_setup_teardown(job_notices, shell_start, shell_stop),
         cmocka_unit_test_setup_teardown(bash_limits, shell_start, shell_stop),
         cmocka_unit_test_setup_teardown(typing_is_held_back, shell_start, shell_stop),
         cmocka_unit_test(played_router),
