@@ -442,6 +442,11 @@ int console_write(struct console *console, const void *data, size_t size, struct
     return 0;
 }
 
+size_t console_unsent(const struct console *console)
+{
+    return console->guest_queue.size;
+}
+
 uint64_t console_received(const struct console *console, uint64_t *ret_last_ns)
 {
     if (ret_last_ns)

@@ -73,6 +73,8 @@ size_t console_clients(const struct console *console);
 /* console_write() - Queue bytes for the guest (bounded: -ENOBUFS beyond 64 KiB; -ENOTCONN without
  * guest). */
 int console_write(struct console *console, const void *data, size_t size, struct error *err);
+/* console_unsent() - Bytes of what was written that wait because the guest does not read. */
+size_t console_unsent(const struct console *console);
 /* console_last_line() - The last non-empty line, escapes stripped and escaped for display; owned by
  * the console. */
 const char *console_last_line(const struct console *console);

@@ -473,10 +473,14 @@ bool typing_due(const struct node_run *node);
 bool typing_broken_off(const struct node_run *node);
 /* typing_start() - Begin; node_configured() is called when it is over. */
 void typing_start(struct node_run *node);
+/* typing_resume() - Finish what that engine was at, if it can be told how far it was. */
+void typing_resume(struct node_run *node);
 /* typing_stop() - The guest goes: forget it. */
 void typing_stop(struct node_run *node);
 /* typing_forget() - At the next start it is typed again. */
 int typing_forget(struct node_run *node, struct error *err);
+/* typing_forget_half() - The same, if it was begun and not finished. */
+int typing_forget_half(struct node_run *node, struct error *err);
 
 /* ---- carrier.c ---- */
 /* carrier_update() - Tell every running QEMU which of its NICs have carrier now. */

@@ -509,11 +509,7 @@ void node_resume(struct node_run *node, enum node_state state)
     if ((node->state != NODE_BOOTING && node->state != NODE_RUNNING) || !node->has_ready)
         return;
     if (state == NODE_BOOTING && typing_broken_off(node)) {
-        _cleanup_free_ char *why =
-            xasprintf("the engine ended half way; 'labctl node restart %s' types it from the start",
-                      node->spec->name);
-
-        node_configured(node, why);
+        typing_resume(node);
         return;
     }
     if (!node->timed_out)

@@ -216,6 +216,10 @@ int node_prepare_disks(struct node_run *node, struct error *err)
     const struct appliance *appliance = node->appliance;
     int r = dir_make_private(node->dir, err);
 
+    /* A guest that starts has forgotten what was typed, unless all of it was. */
+    if (r == 0)
+        r = typing_forget_half(node, err);
+
     for (size_t i = 0; r == 0 && i < appliance->disk_count; i++)
         r = prepare_disk(node, i, err);
     if (r == 0 && appliance_firmware(appliance, node->spec) == FIRMWARE_UEFI)

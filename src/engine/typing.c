@@ -8,12 +8,13 @@
  * line that the guest complains of (exec.error) is told as an event, and the next one follows, as
  * it would if a person had pasted them. Only then is the node ready.
  *
- * The file `typed` in the node's folder says how far it is: "begun" or "done". A node that was
- * stopped half way is typed to anew; an engine that dies half way leaves the guest as it is and
- * the next one says so. console_exec() cannot be called back from, so its callback may come when
- * all is over: it finds out by node->typing. */
+ * The file `typed` in the node's folder says how far it is: which step is under way, or "done". A
+ * node that was stopped half way is typed to anew; what an engine that dies half way has begun, the
+ * next one finishes if it can tell how far it was (typing_resume.c). console_exec() cannot be
+ * called back from, so its callback may come when all is over: it finds out by node->typing. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,32 +24,12 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "base/text.h"
-#include "console/script.h"
-#include "engine/lab_priv.h"
+#include "engine/typing_priv.h"
 
 #define BLIND_PACE_NS (200ull * 1000000) /* between lines that wait for no prompt */
 #define QUOTED        120                /* bytes of what the guest said of a line */
 
-enum phase { PHASE_BEFORE, PHASE_LINES, PHASE_AFTER, PHASES };
-
-struct typing {
-    struct script phases[PHASES]; /* the lines are steps too */
-    enum phase phase;
-    size_t step; /* the next one of its phase */
-    unsigned refused;
-    bool expecting, executing;
-    sd_event_source *timer;
-};
-
-static void go_on(struct node_run *node);
-
-/**
- * marker_path() - Where it is kept how far the node is
- * @node:	Node
- *
- * Return: new path
- */
-static char *marker_path(const struct node_run *node)
+char *typing_marker_path(const struct node_run *node)
 {
     return path_join(node->dir, "typed");
 }
@@ -62,7 +43,7 @@ static char *marker_path(const struct node_run *node)
  */
 static bool marker_is(const struct node_run *node, const char *text)
 {
-    _cleanup_free_ char *path = marker_path(node), *data = NULL;
+    _cleanup_free_ char *path = typing_marker_path(node), *data = NULL;
 
     return file_read(path, 64, &data, NULL, NULL) == 0 && strcmp(data, text) == 0;
 }
@@ -75,12 +56,19 @@ bool typing_due(const struct node_run *node)
 
 bool typing_broken_off(const struct node_run *node)
 {
-    return node->appliance->seed == SEED_CONSOLE && marker_is(node, "begun\n");
+    _cleanup_free_ char *path = typing_marker_path(node);
+
+    return typing_due(node) && file_exists(path);
+}
+
+int typing_forget_half(struct node_run *node, struct error *err)
+{
+    return typing_broken_off(node) ? typing_forget(node, err) : 0;
 }
 
 int typing_forget(struct node_run *node, struct error *err)
 {
-    _cleanup_free_ char *path = marker_path(node);
+    _cleanup_free_ char *path = typing_marker_path(node);
 
     if (unlink(path) < 0 && errno != ENOENT)
         return error_errno(err, errno, "node '%s': remove %s", node->spec->name, path);
@@ -99,17 +87,14 @@ void typing_stop(struct node_run *node)
     sd_event_source_disable_unref(typing->timer);
     for (size_t i = 0; i < PHASES; i++)
         script_done(&typing->phases[i]);
+    if (typing->fd >= 0)
+        (void)close(typing->fd);
     free(typing);
 }
 
-/**
- * end() - It is over
- * @node:	Node
- * @why:	Why it failed, or NULL
- */
-static void end(struct node_run *node, const char *why)
+void typing_end(struct node_run *node, const char *why)
 {
-    _cleanup_free_ char *path = marker_path(node), *text = xstrdup(why);
+    _cleanup_free_ char *path = typing_marker_path(node), *text = xstrdup(why);
     _cleanup_error_ struct error err = ERROR_INIT;
 
     typing_stop(node);
@@ -118,13 +103,7 @@ static void end(struct node_run *node, const char *why)
     node_configured(node, text);
 }
 
-/**
- * what() - What is being done, for a message
- * @node:	Node
- *
- * Return: new text
- */
-static char *what(const struct node_run *node)
+char *typing_what(const struct node_run *node)
 {
     const struct typing *typing = node->typing;
     const struct script_step *step = &typing->phases[typing->phase].steps[typing->step - 1];
@@ -150,13 +129,13 @@ static char *what(const struct node_run *node)
 static int on_timeout(sd_event_source *source, uint64_t usec, void *data)
 {
     struct node_run *node = data;
-    _cleanup_free_ char *place = what(node), *tail = console_tail(node->consoles[0], 1);
+    _cleanup_free_ char *place = typing_what(node), *tail = console_tail(node->consoles[0], 1);
     _cleanup_free_ char *why =
         xasprintf("%s: nothing like that came; its console says: %s", place, tail);
 
     (void)source;
     (void)usec;
-    end(node, why);
+    typing_end(node, why);
     return 0;
 }
 
@@ -172,24 +151,18 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *data)
 {
     (void)source;
     (void)usec;
-    go_on(data);
+    typing_go_on(data);
     return 0;
 }
 
-/**
- * set_timer() - Arm the one timer
- * @node:	Node
- * @ns:		From now
- * @fn:		What to call
- */
-static void set_timer(struct node_run *node, uint64_t ns, sd_event_time_handler_t fn)
+void typing_set_timer(struct node_run *node, uint64_t ns, sd_event_time_handler_t fn)
 {
     struct typing *typing = node->typing;
 
     typing->timer = sd_event_source_disable_unref(typing->timer);
     if (sd_event_add_time_relative(node->lab->event, &typing->timer, CLOCK_MONOTONIC, ns / 1000,
                                    1000, fn, node) < 0)
-        end(node, "no timer could be made");
+        typing_end(node, "no timer could be made");
 }
 
 /**
@@ -204,7 +177,7 @@ static void on_expected(struct console *console, void *data)
     (void)console;
     node->typing->expecting = false;
     node->typing->timer = sd_event_source_disable_unref(node->typing->timer);
-    go_on(node);
+    typing_go_on(node);
 }
 
 /**
@@ -228,18 +201,18 @@ static void on_executed(struct console *console, const char *output, size_t size
         return;
     typing->executing = false;
     if (status < 0) {
-        end(node, error_message(err));
+        typing_end(node, error_message(err));
         return;
     }
     if (status > 0) {
-        place = what(node);
+        place = typing_what(node);
         shown = text_escape(output, size < QUOTED ? size : QUOTED);
         typing->refused++;
         log_warning("%s: configuration, %s was refused: %s", node->spec->name, place, shown);
         lab_event(node->lab, "node", node->spec->name, "configuration, %s was refused: %s", place,
                   shown);
     }
-    go_on(node);
+    typing_go_on(node);
 }
 
 /**
@@ -259,7 +232,7 @@ static void execute(struct node_run *node, const struct script_step *step)
 
     node->typing->executing = true;
     if (console_exec(node->consoles[0], &exec, on_executed, node, &err) < 0)
-        end(node, error_message(&err));
+        typing_end(node, error_message(&err));
 }
 
 /**
@@ -273,27 +246,23 @@ static void type(struct node_run *node, const char *data, size_t size, uint64_t 
 {
     _cleanup_error_ struct error err = ERROR_INIT;
 
-    if (console_write(node->consoles[0], data, size, &err) < 0)
-        end(node, error_message(&err));
-    else
-        set_timer(node, pace_ns, on_pause_over);
+    if (console_write(node->consoles[0], data, size, &err) < 0) {
+        typing_end(node, error_message(&err));
+        return;
+    }
+    if (console_unsent(node->consoles[0]) == 0)
+        typing_note(node, true);
+    typing_set_timer(node, pace_ns, on_pause_over);
 }
 
-/**
- * expect() - Wait for a line
- * @node:	Node
- * @step:	What it must match
- *
- * Return: true unless it is over
- */
-static bool expect(struct node_run *node, const struct script_step *step)
+bool typing_expect(struct node_run *node, const struct script_step *step)
 {
     if (console_expect(node->consoles[0], &step->rule, on_expected, node) < 0) {
-        end(node, "something else waits for this console's output");
+        typing_end(node, "something else waits for this console's output");
         return false;
     }
     node->typing->expecting = true;
-    set_timer(node, step->timeout_ns, on_timeout);
+    typing_set_timer(node, step->timeout_ns, on_timeout);
     return node->typing != NULL;
 }
 
@@ -314,30 +283,29 @@ static void send_step(struct node_run *node, const struct script_step *step)
         type(node, step->text, step->size, node->appliance->seed_pace_ns);
         return;
     }
-    if (expect(node, &script->steps[typing->step++]) &&
-        console_write(node->consoles[0], step->text, step->size, &err) < 0)
-        end(node, error_message(&err));
+    if (!typing_expect(node, &script->steps[typing->step++]))
+        return;
+    if (console_write(node->consoles[0], step->text, step->size, &err) < 0)
+        typing_end(node, error_message(&err));
+    else if (console_unsent(node->consoles[0]) == 0)
+        typing_note(node, true);
 }
 
-/**
- * do_step() - Do one step; go_on() is called when it is done
- * @node:	Node
- * @step:	Step
- */
-static void do_step(struct node_run *node, const struct script_step *step)
+void typing_do_step(struct node_run *node, const struct script_step *step)
 {
     uint64_t pace = node->appliance->seed_pace_ns;
     _cleanup_free_ char *line = NULL;
 
+    typing_note(node, false);
     switch (step->verb) {
     case SCRIPT_WAIT:
-        set_timer(node, step->timeout_ns, on_pause_over);
+        typing_set_timer(node, step->timeout_ns, on_pause_over);
         break;
     case SCRIPT_SEND:
         send_step(node, step);
         break;
     case SCRIPT_EXPECT:
-        (void)expect(node, step);
+        (void)typing_expect(node, step);
         break;
     case SCRIPT_RUN:
         if (node->has_typing) {
@@ -348,9 +316,16 @@ static void do_step(struct node_run *node, const struct script_step *step)
         type(node, line, strlen(line), pace ? pace : BLIND_PACE_NS);
         break;
     case SCRIPT_REFUSE: /* no definition has it */
-        go_on(node);
+        typing_go_on(node);
         break;
     }
+}
+
+void typing_pause(struct node_run *node)
+{
+    uint64_t pace = node->appliance->seed_pace_ns;
+
+    typing_set_timer(node, pace ? pace : BLIND_PACE_NS, on_pause_over);
 }
 
 /**
@@ -368,15 +343,11 @@ static int on_line_due(sd_event_source *source, uint64_t usec, void *data)
 
     (void)source;
     (void)usec;
-    do_step(node, &typing->phases[typing->phase].steps[typing->step - 1]);
+    typing_do_step(node, &typing->phases[typing->phase].steps[typing->step - 1]);
     return 0;
 }
 
-/**
- * go_on() - Take the next step
- * @node:	Node that is being typed to
- */
-static void go_on(struct node_run *node)
+void typing_go_on(struct node_run *node)
 {
     struct typing *typing = node->typing;
 
@@ -388,14 +359,14 @@ static void go_on(struct node_run *node)
         if (typing->refused)
             lab_event(node->lab, "node", node->spec->name,
                       "%u lines of its configuration were refused", typing->refused);
-        end(node, NULL);
+        typing_end(node, NULL);
         return;
     }
     typing->step++;
     if (typing->phase == PHASE_LINES && node->has_typing && node->appliance->seed_pace_ns)
-        set_timer(node, node->appliance->seed_pace_ns, on_line_due);
+        typing_set_timer(node, node->appliance->seed_pace_ns, on_line_due);
     else
-        do_step(node, &typing->phases[typing->phase].steps[typing->step - 1]);
+        typing_do_step(node, &typing->phases[typing->phase].steps[typing->step - 1]);
 }
 
 /**
@@ -461,26 +432,59 @@ static int read_lines(const struct node_run *node, struct script *script, struct
     return 0;
 }
 
-void typing_start(struct node_run *node)
+/**
+ * hash_steps() - Tell one list of things to do from another
+ * @typing:	Typing with its steps
+ *
+ * FNV-1a, over the texts and the phases that they are in.
+ *
+ * Return: hash
+ */
+static uint64_t hash_steps(const struct typing *typing)
 {
-    _cleanup_free_ char *path = marker_path(node);
-    _cleanup_error_ struct error err = ERROR_INIT;
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (size_t phase = 0; phase < PHASES; phase++) {
+        const struct script *script = &typing->phases[phase];
+
+        for (size_t i = 0; i < script->count; i++)
+            /* With its end, so that "ab", "c" is not "a", "bc". */
+            for (const char *at = script->steps[i].text; at; at = *at ? at + 1 : NULL)
+                hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;
+        hash = (hash ^ 0xff) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+int typing_new(struct node_run *node, struct error *err)
+{
+    _cleanup_free_ char *path = typing_marker_path(node);
     struct typing *typing = xnew0(struct typing, 1);
     int r;
 
     typing_stop(node);
     node->typing = typing;
+    typing->fd = -1;
     r = parse_steps(node, &node->appliance->seed_before, "before", &typing->phases[PHASE_BEFORE],
-                    &err);
+                    err);
     if (r == 0)
-        r = read_lines(node, &typing->phases[PHASE_LINES], &err);
+        r = read_lines(node, &typing->phases[PHASE_LINES], err);
     if (r == 0)
         r = parse_steps(node, &node->appliance->seed_after, "after", &typing->phases[PHASE_AFTER],
-                        &err);
-    if (r == 0)
-        r = file_write_atomic(path, "begun\n", 6, 0600, &err);
+                        err);
     if (r < 0)
-        end(node, error_message(&err));
+        return r;
+    typing->steps_hash = hash_steps(typing);
+    typing->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return typing->fd < 0 ? error_errno(err, errno, "%s", path) : 0;
+}
+
+void typing_start(struct node_run *node)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+
+    if (typing_new(node, &err) < 0)
+        typing_end(node, error_message(&err));
     else
-        go_on(node);
+        typing_go_on(node);
 }
