@@ -239,6 +239,42 @@ pids() {
 	tm_shows 'ended by 1'
 }
 
+@test "switcher: in GNU screen it lists, types and splits, and leaves no trace" {
+	command -v screen >/dev/null || skip "screen is not installed"
+	getent passwd "$(id -u)" >/dev/null || skip "screen wants a user who has a name"
+	leave
+	mkdir -m 700 "$T/screens"
+	# Killed with its terminal, should this test fail.
+	printf 'startup_message off\nautodetach off\n' >"$T/screenrc"
+	tm_type "clear; SCREENDIR=$T/screens SYSSCREENRC=/dev/null screen -U -c $T/screenrc bash --norc --noprofile"
+	wait_until 10 eval '[ -n "$(ls "$T/screens")" ]'
+	rm "$T/before" "$T/after"
+	tm_type "clear; echo in \$TERM; stty -g >$T/before; $LABCTL console; echo \"ended by \$?\"; stty -g >$T/after"
+	wait_until 20 tm_shows '│.*type and I echo'
+	wait_until 5 tm_shows '^ a .*ready'
+	tm_type marco
+	wait_until 5 tm_shows '│marco'
+	prefix 2
+	wait_until 5 tm_shows '│ b  ready'
+	prefix s
+	wait_until 5 tm_shows SYNC
+	tm_type both
+	wait_until 5 eval '[ "$(tm_screen | grep -c "│both")" = 2 ]'
+	prefix q
+	wait_until 10 test -s "$T/after"
+	diff "$T/before" "$T/after"
+	wait_until 5 tm_shows '^ended by 0'
+	run tm_screen
+	output_lacks 'q leave' '│'
+	tm_type 'printf "<%s>\n" "$TERM" grüße'
+	wait_until 5 tm_shows '^<screen'
+	tm_shows '^<grüße>'
+	tm_type exit
+	wait_until 10 tm_shows 'screen is terminating'
+	[ -z "$(ls "$T/screens")" ]
+	[ "$(tm display-message -p '#{alternate_on}')" = 0 ]
+}
+
 # same_as_tmux PAGE: the guest prints it, tmux reads it too, and both screens are the same in every cell.
 same_as_tmux() {
 	tm capture-pane -e -N -p -t main >"$T/switcher.screen"
