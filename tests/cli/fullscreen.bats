@@ -70,6 +70,12 @@ teardown() {
 	wait_until 20 tm_shows '^h1:[^ ]*# *$'
 	tm_type 'echo out $((6 * 7))'
 	wait_until 20 tm_shows '^out 42'
+	# A break, and h within five seconds: Linux tells what it would do for such keys.
+	wait_until 60 eval 'tm send-keys C-b b && tm send-keys -l h && sleep 0.5 && tm_shows "sysrq: HELP"'
+	tm send-keys C-u
+	# The second serial port is a console of its own.
+	[ "$(labctl node exec h1:1 tty)" = /dev/ttyS1 ]
+	[ "$(labctl node exec h1 tty)" = /dev/ttyS0 ]
 	tm send-keys C-b q
 	wait_until 10 tm_shows 'ended by 0'
 }

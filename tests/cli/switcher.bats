@@ -92,9 +92,20 @@ leave() {
 	tm send-keys g
 	wait_until 5 tm_shows '[1-9][0-9]* of [0-9]+ lines up'
 	tm send-keys q
+	# A bell of a node that is not looked at is a mark too.
+	printf '\a' | socat -u - "UNIX-CONNECT:$(status_of hello '.nodes[0].consoles[0].socket')"
+	wait_until 5 tm_shows '^!a '
+	prefix p
+	wait_until 5 tm_shows '^ a '
+	prefix n
 	prefix K
 	wait_until 15 tm_shows ' b  stopped'
 	prefix S
+	wait_until 15 tm_shows ' b  ready'
+	wait_until 5 tm_shows 'b is ready'
+	wait_until 5 eval '[ "$(tm_screen | grep -c "│labctl hello: type")" = 1 ]'
+	prefix R
+	wait_until 15 eval '[ "$(tm_screen | grep -c "│labctl hello: type")" = 2 ]'
 	wait_until 15 tm_shows ' b  ready'
 	leave
 }
@@ -179,10 +190,13 @@ pids() {
 }
 
 @test "switcher: cuts and heals a cable, captures, logs" {
+	wait_until 5 tm_shows '^ a +1/1 '
 	prefix c
 	wait_until 5 tm_shows '> up +a:eth0'
 	tm send-keys x
 	wait_until 5 tm_shows '> down +a:eth0'
+	# The list tells of the carrier.
+	wait_until 5 tm_shows '^ a +0/1 '
 	[ "$(status_of hello '.links[0].state')" = down ]
 	tm send-keys x
 	wait_until 5 tm_shows '> up +a:eth0'
