@@ -37,7 +37,8 @@ enum { TEMPLATE_MAX = 1 << 20 };
  */
 static bool is_template_name(const char *ending)
 {
-    return ending && (strcmp(ending, ".yml") == 0 || strcmp(ending, ".yaml") == 0);
+    return ending && (strcmp(ending, ".yml") == 0 || strcmp(ending, ".yaml") == 0 ||
+                      strcmp(ending, ".php") == 0);
 }
 
 /**
@@ -196,6 +197,10 @@ static char *find_template(const struct image_import *request)
         "../../../html/templates/%s.yml",
         "../../../html/templates/intel/%s.yml",
         "../../../html/templates/amd/%s.yml",
+        /* Old versions. */
+        "%s.php",
+        "../templates/%s.php",
+        "../../../html/templates/%s.php",
     };
     _cleanup_free_ char *real = realpath(request->source, NULL), *name = NULL;
 
@@ -255,7 +260,8 @@ static int read_template(json_t *definition, const char *path, json_t *notes, st
     r = file_read(path, TEMPLATE_MAX, &data, &size, err);
     if (r < 0)
         return r;
-    r = foreign_yaml(data, size, &root, err);
+    r = foreign_is_php(data, size) ? foreign_php(data, size, &root, err)
+                                   : foreign_yaml(data, size, &root, err);
     if (r == 0)
         r = eve_template(root, definition, notes, err);
     json_decref(root);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-/* Reading the YAML of other tools. */
+/* Reading the YAML of other tools, and what is as simple. */
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -14,6 +14,11 @@
  * @ret_root:	New object; scalars are texts
  * Return: 0 or -EINVAL */
 int foreign_yaml(const char *data, size_t size, json_t **ret_root, struct error *err);
+/* foreign_is_php() - Whether a file begins as PHP does. */
+bool foreign_is_php(const char *data, size_t size);
+/* foreign_php() - Assignments to the keys of $p, as foreign_yaml() gives a mapping; nothing else is
+ * taken. Return: 0 or -EINVAL */
+int foreign_php(const char *data, size_t size, json_t **ret_root, struct error *err);
 /* foreign_map() - A mapping within a mapping, NULL if there is none. Borrowed. */
 const json_t *foreign_map(const json_t *map, const char *key);
 /* foreign_text() - A text of a mapping, NULL if there is none or it is empty. Borrowed. */

@@ -497,6 +497,8 @@ static int read_source(const struct image_import *request, const char *name,
     if (r < 0)
         return r;
     source.data = data;
+    if (foreign_is_php(data, source.size))
+        return eve_definition(request, name, ret_definition, notes, err);
     r = is_yaml(request->source)
             ? read_yaml(request, data, source.size, name, ret_definition, notes, err)
             : gns3_definition(&source, name, ret_definition, ret_version, notes, err);

@@ -247,6 +247,28 @@ teardown() {
 		no YAML|type: [
 		is unknown|type: qemu\nqemu_nic: vfio-pci
 	EOF
+	# Old templates are PHP, of which only data is read.
+	cp "$LABCTL_SOURCE/tests/fuzz/corpus/foreign_php/vsw.php" "$root/html/templates/vsw.php"
+	rm "$root/html/templates/intel/vsw.yml"
+	labctl image import --replace "$root/addons/qemu/vsw-1.2-x" >"$T/out"
+	grep -q 'html/templates/vsw.php' "$T/out"
+	labctl image show vsw-1.2-x --json | jq -e '.cpus == 2 and .memory_mb == 3072 and .nic_model == "e1000" and
+		.ports[0:2] == ["Gi0/0", "Gi0/1"] and (.ports | length) == 6 and .machine == "pc"'
+	labctl image import --name t2 "$root/html/templates/vsw.php" --disk "$root/addons/qemu/vsw-1.2-x/virtioa.qcow2"
+	while IFS='|' read -r want change; do
+		printf '<?php\n$p["type"] = "qemu";\n%b\n' "$change" >"$T/x.php"
+		expect_status 2 labctl image import --name bad --template "$T/x.php" "$root/addons/qemu/vsw-1.2-x"
+		output_has "$want"
+	done <<-'EOF'
+		line 3: .*here is 'system|system("id");
+		line 3: a text or a number is expected, here is 'exec|$p["ram"] = exec("id");
+		line 4: .*here is 'if|# fine\nif (1) { }
+		line 3: a text without variables|$p["ram"] = "$x";
+		line 3: ';' is expected, here is '. file|$p["name"] = 'x' . file_get_contents('/etc/shadow');
+		line 4: nothing behind|?>\n<b>x</b>
+		options|$p['qemu_options'] = '-drive file=/etc/shadow';
+		the end of a text|$p["ram"] = "12
+	EOF
 	[ ! -e "$T/images/bad" ]
 }
 
