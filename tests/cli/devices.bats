@@ -77,7 +77,7 @@ mac() {
 		links+="  - {ends: [a:eth$i, b:eth$i], name: l$i}"$'\n'
 	done
 	lab 'nodes: {a: {image: a, config: c}, b: {image: b, config: c}, many: {image: many, config: c}}' 'links:' "${links%$'\n'}"
-	labctl topology up "$T/lab.yaml" --wait ready --timeout 280
+	labctl topology up "$T/lab.yaml" --wait ready --timeout 600
 
 	# The guests' kernels number NICs as they are declared, whatever drives them.
 	for i in "${!models[@]}"; do
@@ -130,12 +130,12 @@ mac() {
 	done
 	command -v qemu-system-aarch64 >/dev/null || skip "qemu-system-arm is not installed"
 	command -v qemu-system-ppc64 >/dev/null || skip "qemu-system-ppc is not installed"
-	labctl topology up "$TOPOLOGIES/three-architectures.yaml" --wait ready --timeout 280
+	labctl topology up "$TOPOLOGIES/three-architectures.yaml" --wait ready --timeout 600
 	[ "$(for n in r1 r2 r3; do on $n:1 'uname -m'; done | xargs)" = 'x86_64 aarch64 ppc64le' ]
-	wait_until 60 node_says r3 'show ip ospf neighbor' '10.255.0.1 .*Full'
-	wait_until 60 node_says r3 'show ip ospf neighbor' '10.255.0.2 .*Full'
-	wait_until 60 node_says r1 'show ip route ospf' '10.0.23.0/24.*110/20'
-	wait_until 60 node_says r2:1 'ping -c 1 -W 5 10.255.0.3' ' 0% packet loss'
+	wait_until 180 node_says r3 'show ip ospf neighbor' '10.255.0.1 .*Full'
+	wait_until 180 node_says r3 'show ip ospf neighbor' '10.255.0.2 .*Full'
+	wait_until 180 node_says r1 'show ip route ospf' '10.0.23.0/24.*110/20'
+	wait_until 180 node_says r2:1 'ping -c 1 -W 5 10.255.0.3' ' 0% packet loss'
 	node_says r1:1 'ping -c 1 -W 5 10.255.0.2' ' 0% packet loss'
 }
 
