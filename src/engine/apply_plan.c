@@ -262,7 +262,7 @@ static void note_link_changes(struct application *apply, const struct link *a, c
     if (a->flap_every_ns != b->flap_every_ns || a->flap_down_ns != b->flap_down_ns)
         strbuf_printf(&text, "%sschedule", text.size ? ", " : "");
     if (a->mtu != b->mtu)
-        strbuf_printf(&text, "%smtu, when the nodes at its ends are restarted",
+        strbuf_printf(&text, "%smtu, told to guests when the nodes at its ends are restarted",
                       text.size ? ", " : "");
     if (text.size)
         note(apply, "change", "link", b->name, "%s", text.data);

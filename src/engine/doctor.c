@@ -196,7 +196,8 @@ static void check_fabric(json_t *items)
         return;
     }
     for (size_t i = 0; i < count; i++)
-        add_item(items, probes[i].name, true, probes[i].works, probes[i].detail, probes[i].mend);
+        add_item(items, probes[i].name, probes[i].needed, probes[i].works, probes[i].detail,
+                 probes[i].mend);
     fabric_probe_free(probes, count);
 }
 

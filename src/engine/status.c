@@ -210,21 +210,40 @@ static void add_drops(const struct lab *lab, const struct fabric_counts *counts,
                                   json_integer(dropped_at(lab, counts, &ends[i], 'w')));
 }
 
+/**
+ * add_hardware() - Say what is done to frames that hardware would pad, or not take
+ * @lab:	Lab
+ * @link:	As in the status document; "mtu", "mtu_enforced" and "padded" are added
+ * @mtu:	Of the topology, 0: none was given
+ * @in_wire:	Frames go through the wire, which pads them
+ */
+static void add_hardware(const struct lab *lab, json_t *link, unsigned mtu, bool in_wire)
+{
+    bool gate = lab->fabric && fabric_has_gate(lab->fabric);
+
+    (void)json_object_set_new(link, "mtu", mtu ? json_integer(mtu) : json_null());
+    (void)json_object_set_new(link, "mtu_enforced", json_boolean(gate && mtu));
+    (void)json_object_set_new(link, "padded", json_boolean(gate || in_wire));
+}
+
 json_t *status_link(const struct lab *lab, size_t index)
 {
     const struct link *link = &lab->topology->links[index];
     bool runs = node_is_running(lab->nodes[link->ends[0].node]) &&
                 node_is_running(lab->nodes[link->ends[1].node]);
-    json_t *dark = json_array();
+    json_t *dark = json_array(), *object;
 
     for (int end = 0; end < 2; end++)
         if (lab->links[index].dark[end])
             (void)json_array_append_new(dark, end_label(lab, &link->ends[end]));
-    return json_pack("{s:s, s:s, s:[o, o], s:s, s:s?, s:o, s:o, s:o}", "name", link->name, "kind",
-                     "link", "ends", end_label(lab, &link->ends[0]), end_label(lab, &link->ends[1]),
-                     "state", runs && !link_is_cut(lab, index) ? "up" : "down", "reason",
-                     link_reason(lab, index, runs), "impairment", link_impairment_json(lab, index),
-                     "dark_from", dark, "wire", link_wire_json(lab, index));
+    object =
+        json_pack("{s:s, s:s, s:[o, o], s:s, s:s?, s:o, s:o, s:o}", "name", link->name, "kind",
+                  "link", "ends", end_label(lab, &link->ends[0]), end_label(lab, &link->ends[1]),
+                  "state", runs && !link_is_cut(lab, index) ? "up" : "down", "reason",
+                  link_reason(lab, index, runs), "impairment", link_impairment_json(lab, index),
+                  "dark_from", dark, "wire", link_wire_json(lab, index));
+    add_hardware(lab, object, link->mtu, lab->links[index].carried);
+    return object;
 }
 
 /**
@@ -236,13 +255,15 @@ json_t *status_link(const struct lab *lab, size_t index)
  */
 static json_t *status_lan(const struct lab *lab, const struct lan *lan)
 {
-    json_t *ends = json_array();
+    json_t *ends = json_array(), *object;
 
     for (size_t i = 0; i < lan->end_count; i++)
         (void)json_array_append_new(ends, end_label(lab, &lan->ends[i]));
-    return json_pack("{s:s, s:s, s:o, s:s, s:n, s:n}", "name", lan->name, "kind", "lan", "ends",
-                     ends, "state", lab->state == LAB_STOPPING ? "down" : "up", "reason",
-                     "impairment");
+    object =
+        json_pack("{s:s, s:s, s:o, s:s, s:n, s:n}", "name", lan->name, "kind", "lan", "ends", ends,
+                  "state", lab->state == LAB_STOPPING ? "down" : "up", "reason", "impairment");
+    add_hardware(lab, object, lan->mtu, false);
+    return object;
 }
 
 /**

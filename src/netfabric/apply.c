@@ -10,7 +10,7 @@
  *   2. detach kept taps that change             (taken back by attaching them as before);
  *      one that is redirected elsewhere keeps its redirect until it has the new one
  *   3. bring fresh ones up, rename, set MTU
- *   4. attach fresh and changed taps
+ *   4. attach fresh and changed taps, each with its gate
  *   5. remove the doomed                        (cannot fail but by their being gone already)
  *
  * A guest's tap is never removed and made again to be cabled differently: the descriptor that QEMU
@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "netfabric/gate_priv.h"
 #include "netfabric/uplink_priv.h"
 
 /* Frames that wait for the wire process while it is busy, or dead and not yet replaced; and for a
@@ -86,6 +87,18 @@ static bool same_text(const char *a, const char *b)
 }
 
 /**
+ * has_gate() - Whether what comes in at an interface passes a gate, where there are any
+ * @iface:	Interface
+ *
+ * Frames from the wire are padded already. A borrowed interface is not ours to change, and has
+ * hardware that pads.
+ */
+static bool has_gate(const struct iface *iface)
+{
+    return iface->kind == IFACE_TAP || (iface->kind == IFACE_UPLINK && !uplink_is_borrowed(iface));
+}
+
+/**
  * same_attachment() - True if a tap is attached as wanted, to the very same interface
  * @before:	What is
  * @after:	What should be
@@ -124,13 +137,42 @@ static void probe_redirect(struct fabric_state *state)
     state->redirect = batch_flush(&state->batch, NULL) == 0;
 }
 
+/**
+ * probe_gate() - See whether frames can be padded and measured, by placing the gate on lo
+ * @state:	State with its batch
+ *
+ * That takes the right to load a program into the kernel, which the fabric has only as root of the
+ * machine, and only now: it gives it up before it serves anybody.
+ */
+static void probe_gate(struct fabric_state *state)
+{
+    struct kernel_ref lo = {.index = kernel_index(&state->batch, "lo"), .name = "lo"};
+    const char *forced = getenv("LABCTL_FABRIC_NO_GATE");
+    int program;
+
+    if (!state->ingress || (forced && *forced && strcmp(forced, "0") != 0))
+        return;
+    program = gate_load();
+    if (program < 0)
+        return;
+    kernel_gate(&state->batch, &lo, program, 0);
+    kernel_gate_clear(&state->batch, &lo);
+    state->gate = batch_flush(&state->batch, NULL) == 0;
+    if (state->gate)
+        state->gate_program = program;
+    else
+        (void)close(program);
+}
+
 int state_init(struct fabric_state *state, struct error *err)
 {
     int r = batch_init(&state->batch, err);
 
-    if (r == 0)
-        probe_redirect(state);
-    return r;
+    if (r < 0)
+        return r;
+    probe_redirect(state);
+    probe_gate(state);
+    return 0;
 }
 
 void state_done(struct fabric_state *state)
@@ -138,6 +180,9 @@ void state_done(struct fabric_state *state)
     table_done(&state->have);
     uplink_host_close(state);
     batch_done(&state->batch);
+    if (state->gate)
+        (void)close(state->gate_program);
+    state->gate = false;
 }
 
 void state_remove_all(struct fabric_state *state)
@@ -262,6 +307,11 @@ static void attach_anew(struct fabric_state *state, const struct table *table,
     bool redirect = tap->attach == ATTACH_REDIRECT && to;
 
     lenient.forgive = true;
+    /* First: while it is there, the kernel takes the new one for it, as handles of u32 are those of
+     * all priorities. What comes between the two messages is lost, when a fabric of the time
+     * without gates has died and this one replaces it. */
+    if (state->ingress)
+        kernel_redirect_clear_old(&state->batch, &lenient);
     if (redirect)
         kernel_redirect(&state->batch, &ref, to->index);
     else if (state->ingress)
@@ -366,6 +416,33 @@ static void attach_changed(struct fabric_state *state, const struct table *want)
 }
 
 /**
+ * gate_changed() - Step 4, its second half
+ * @state:	State
+ * @want:	Wanted
+ *
+ * A gate that is there already is exchanged, never taken away: no frame goes past it. It comes
+ * after the redirect because a lab of the time without gates has the redirect in its place.
+ */
+static void gate_changed(struct fabric_state *state, const struct table *want)
+{
+    struct walk walk = {.have = &state->have, .want = want};
+
+    while (walk_next(&walk)) {
+        struct kernel_ref ref;
+
+        if (!walk.after || !has_gate(walk.after) ||
+            (walk.before && !state->unsure && walk.before->limit == walk.after->limit))
+            continue;
+        ref = ref_of(walk.after);
+        ref.forgive = !state->gate;
+        if (state->gate)
+            kernel_gate(&state->batch, &ref, state->gate_program, walk.after->limit);
+        else if (state->ingress && state->unsure && walk.before)
+            kernel_gate_clear(&state->batch, &ref);
+    }
+}
+
+/**
  * remove_doomed() - Step 5: what is in one table and not in the other goes
  * @state:	State
  * @doomed:	Table that has them
@@ -428,6 +505,8 @@ static void roll_back(struct fabric_state *state, struct table *want, struct err
         }
         if (after && before->mtu != after->mtu)
             kernel_mtu(&state->batch, &ref, before->mtu);
+        if (after && state->gate && has_gate(before) && before->limit != after->limit)
+            kernel_gate(&state->batch, &ref, state->gate_program, before->limit);
     }
     (void)batch_flush(&state->batch, NULL);
     remove_doomed(state, want, &state->have);
@@ -464,6 +543,7 @@ static int change(struct fabric_state *state, struct table *want, struct error *
     detach_changed(state, want);
     configure(state, want);
     attach_changed(state, want);
+    gate_changed(state, want);
     return batch_flush(&state->batch, err);
 }
 

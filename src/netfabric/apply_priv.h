@@ -11,6 +11,8 @@ struct fabric_state {
     struct table have; /* what is there */
     bool redirect;     /* cables by redirect, else by two-port bridges */
     bool ingress;      /* taps have a place for filters */
+    bool gate;         /* frames are padded, and measured against the MTU, as they come in */
+    int gate_program;  /* that does it; only if gate */
     bool no_addresses; /* IPv6 must be told interface by interface (struct kernel_up) */
     struct batch host; /* netlink of the namespace that was left; only if has_host */
     bool has_host;

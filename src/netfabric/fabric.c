@@ -30,7 +30,8 @@
 struct fabric {
     int fd;
     struct process_id process;
-    bool is_child; /* reaped by fabric_stop() */
+    bool is_child;      /* reaped by fabric_stop() */
+    uint32_t abilities; /* PROTO_CAN_… */
 };
 
 /**
@@ -116,6 +117,10 @@ int fabric_connect(const char *socket_path, struct fabric **ret_fabric, struct e
     r = call(fabric, PROTO_HELLO, NULL, 0, NULL, 0, NULL, NULL, &pid, err);
     if (r == 0)
         r = process_identify((pid_t)pid, &fabric->process, err);
+    /* One that an older engine has started knows no such request, and has none of them. */
+    if (r == 0 &&
+        call(fabric, PROTO_ABILITIES, NULL, 0, NULL, 0, NULL, NULL, &fabric->abilities, NULL) < 0)
+        fabric->abilities = 0;
     if (r < 0) {
         fabric_close(fabric);
         return r;
@@ -258,6 +263,11 @@ int fabric_fd(const struct fabric *fabric)
     return fabric->fd;
 }
 
+bool fabric_has_gate(const struct fabric *fabric)
+{
+    return (fabric->abilities & PROTO_CAN_GATE) != 0;
+}
+
 int fabric_apply(struct fabric *fabric, const struct fabric_plan *plan, struct error *err)
 {
     _cleanup_strbuf_ struct strbuf data = STRBUF_INIT;
@@ -266,7 +276,7 @@ int fabric_apply(struct fabric *fabric, const struct fabric_plan *plan, struct e
 
     if (fd < 0)
         return error_errno(err, errno, "memfd");
-    proto_encode_plan(&data, plan);
+    proto_encode_plan(&data, plan, (fabric->abilities & PROTO_CAN_LIMIT) != 0);
     r = write_all(fd, data.data, data.size);
     if (r < 0)
         return error_errno(err, -r, "memfd");

@@ -46,6 +46,11 @@ struct process_id fabric_process(const struct fabric *fabric);
  * engine's event loop. */
 int fabric_fd(const struct fabric *fabric);
 
+/* fabric_has_gate() - Whether frames of guests are padded to 60 bytes, and those that exceed the
+ * MTU of their link or segment dropped, as they come in. It takes the right to load a BPF program.
+ */
+bool fabric_has_gate(const struct fabric *fabric);
+
 /* fabric_apply() - Bring the kernel to the plan: make what is missing, remove what is not in it,
  * change what differs. In batches of netlink messages. All or nothing: on failure the state before
  * is restored. */
@@ -107,6 +112,7 @@ struct fabric_probe {
     const char *name; /* "user namespaces", "tun", "bridge", "redirect", "group_fwd_mask", "packet
                          socket", … */
     bool works;
+    bool needed;  /* no lab runs without it */
     char *detail; /* owned */
     char *mend;   /* owned, NULL if nothing to do */
 };

@@ -3,9 +3,10 @@
 /* Each function builds one message, or one per step where the kernel wants several. What each is
  * for, and which alternatives were found not to do:
  *
- * A cable is `ingress` with one `u32` filter that matches everything and one `mirred` action that
- * sends the frame out of the other tap. It works below every protocol, so nothing is kept back:
- * neither reserved addresses, nor PAUSE, nor frames longer than the MTU. The filter is at the
+ * A cable is `ingress` with one `u32` filter that matches everything (it has no key: one that is
+ * masked away still wants its four bytes, and a frame of 17 has but three) and one `mirred` action
+ * that sends the frame out of the other tap. It works below every protocol, so nothing is kept
+ * back: neither reserved addresses, nor PAUSE, nor frames longer than the MTU. The filter is at the
  * ingress of the tap, which is where frames come in that the guest has sent. (`clsact` would do,
  * but has a place for filters at the other side too, where each frame then looks for them: a
  * twentieth of all that a frame costs.)
@@ -14,6 +15,9 @@
  * first key of the first hash table), and the kernel exchanges a key by one pointer. To add a
  * second filter and remove the first would not do: a frame that is just looking at the first finds
  * it empty, and the second is behind it only if it was not put before it.
+ *
+ * Before it, where the fabric may load a program, is the gate (gate.c): a filter of its own, whose
+ * verdict is to go on to the next, or to drop.
  *
  * A segment is a bridge. A bridge keeps 01:80:C2:00:00:0X to itself unless told otherwise; the mask
  * of a port may name all of them but 01 (PAUSE), the mask of the bridge only some. Therefore the
@@ -43,7 +47,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FILTER_PRIORITY         (1u << 16)
+#define GATE_PRIORITY           (1u << 16)
+#define GATE_HANDLE             1u
+#define FILTER_PRIORITY         (2u << 16)
 #define FILTER_HANDLE           0x80000800u
 #define GROUP_FWD_ALL_BUT_PAUSE 0xFFFDu
 #define DRAIN_MOST              4096
@@ -356,22 +362,18 @@ void kernel_queue_length(struct batch *batch, const struct kernel_ref *ref, unsi
 
 void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to)
 {
-    const struct tc_u32_sel everything = {.flags = TC_U32_TERMINAL, .nkeys = 1};
-    const struct tc_u32_key any = {0};
+    const struct tc_u32_sel everything = {.flags = TC_U32_TERMINAL};
     const struct tc_mirred redirect = {
         .action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR, .ifindex = (uint32_t)to};
     struct nl_msg *message = tc_message(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_REPLACE, ref,
                                         TC_H_MAKE(TC_H_INGRESS, TC_H_MIN_INGRESS),
                                         TC_H_MAKE(FILTER_PRIORITY, htons(ETH_P_ALL)));
     struct nlattr *options, *actions, *action, *parameters;
-    char selector[sizeof(everything) + sizeof(any)];
 
     ((struct tcmsg *)nlmsg_data(nlmsg_hdr(message)))->tcm_handle = FILTER_HANDLE;
-    memcpy(selector, &everything, sizeof(everything));
-    memcpy(selector + sizeof(everything), &any, sizeof(any));
     must(nla_put_string(message, TCA_KIND, "u32"));
     options = nest(message, TCA_OPTIONS);
-    must(nla_put(message, TCA_U32_SEL, (int)sizeof(selector), selector));
+    must(nla_put(message, TCA_U32_SEL, (int)sizeof(everything), &everything));
     actions = nest(message, TCA_U32_ACT);
     action = nest(message, 1);
     must(nla_put_string(message, TCA_ACT_KIND, "mirred"));
@@ -384,14 +386,56 @@ void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to)
     queue(batch, message, ref, "add redirect to");
 }
 
-void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref)
+/**
+ * clear_filter() - Remove a filter
+ * @batch:	Batch
+ * @ref:	From what
+ * @priority:	Its place
+ * @kind:	Its kind; one of another kind is left alone, and that is an error
+ * @verb:	For messages
+ */
+static void clear_filter(struct batch *batch, const struct kernel_ref *ref, uint32_t priority,
+                         const char *kind, const char *verb)
 {
     struct nl_msg *message =
         tc_message(RTM_DELTFILTER, 0, ref, TC_H_MAKE(TC_H_INGRESS, TC_H_MIN_INGRESS),
-                   TC_H_MAKE(FILTER_PRIORITY, htons(ETH_P_ALL)));
+                   TC_H_MAKE(priority, htons(ETH_P_ALL)));
 
-    must(nla_put_string(message, TCA_KIND, "u32"));
-    queue(batch, message, ref, "remove redirect from");
+    must(nla_put_string(message, TCA_KIND, kind));
+    queue(batch, message, ref, verb);
+}
+
+void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref)
+{
+    clear_filter(batch, ref, FILTER_PRIORITY, "u32", "remove redirect from");
+}
+
+void kernel_redirect_clear_old(struct batch *batch, const struct kernel_ref *ref)
+{
+    clear_filter(batch, ref, GATE_PRIORITY, "u32", "remove old redirect from");
+}
+
+void kernel_gate(struct batch *batch, const struct kernel_ref *ref, int program, unsigned limit)
+{
+    struct nl_msg *message = tc_message(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_REPLACE, ref,
+                                        TC_H_MAKE(TC_H_INGRESS, TC_H_MIN_INGRESS),
+                                        TC_H_MAKE(GATE_PRIORITY, htons(ETH_P_ALL)));
+    struct nlattr *options;
+
+    ((struct tcmsg *)nlmsg_data(nlmsg_hdr(message)))->tcm_handle = GATE_HANDLE;
+    must(nla_put_string(message, TCA_KIND, "bpf"));
+    options = nest(message, TCA_OPTIONS);
+    put_u32(message, TCA_BPF_FD, (uint32_t)program);
+    must(nla_put_string(message, TCA_BPF_NAME, "labctl_gate"));
+    put_u32(message, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+    put_u32(message, TCA_BPF_CLASSID, limit);
+    (void)nla_nest_end(message, options);
+    queue(batch, message, ref, "add gate to");
+}
+
+void kernel_gate_clear(struct batch *batch, const struct kernel_ref *ref)
+{
+    clear_filter(batch, ref, GATE_PRIORITY, "bpf", "remove gate from");
 }
 
 void kernel_port(struct batch *batch, const struct kernel_ref *ref, int bridge, bool pair)

@@ -65,6 +65,15 @@ void kernel_queue_length(struct batch *batch, const struct kernel_ref *ref, unsi
 void kernel_redirect(struct batch *batch, const struct kernel_ref *ref, int to);
 /* kernel_redirect_clear() - No more. */
 void kernel_redirect_clear(struct batch *batch, const struct kernel_ref *ref);
+/* kernel_redirect_clear_old() - Remove a redirect of the time when there was no gate before it. */
+void kernel_redirect_clear_old(struct batch *batch, const struct kernel_ref *ref);
+/* kernel_gate() - What @ref's guest sends passes the gate first; one that is there is exchanged,
+ * from one frame to the next.
+ * @program:	From gate_load()
+ * @limit:	Longest payload that passes, at most 65535; 0: any */
+void kernel_gate(struct batch *batch, const struct kernel_ref *ref, int program, unsigned limit);
+/* kernel_gate_clear() - No more. */
+void kernel_gate_clear(struct batch *batch, const struct kernel_ref *ref);
 /* kernel_veth_add() - A pair: @ref->name here, @peer in another namespace. */
 void kernel_veth_add(struct batch *batch, const struct kernel_ref *ref, const char *peer,
                      int peer_ns, unsigned mtu);

@@ -331,6 +331,7 @@ static int plan_cables(struct fabric_plan *plan, const struct topology *topology
                 0)
                 return error_prefix(err, "link '%s'", link->name);
         plan->links[i].dark[0] = plan->links[i].dark[1] = link->down;
+        plan->links[i].mtu = link->mtu;
         plan->link_count++;
     }
     plan->segments = xnew0(struct fabric_segment, topology->lan_count + topology->uplink_count);

@@ -32,6 +32,7 @@ enum fabric_wire {
 struct fabric_link {
     size_t taps[2]; /* indexes into plan.taps */
     bool dark[2];   /* dark[i]: what the guest at taps[i] sends does not arrive; both: cut */
+    unsigned mtu;   /* payload of the longest frame that passes; 0: all do */
     enum fabric_wire wire;
 };
 
@@ -50,7 +51,7 @@ struct fabric_segment {
     char *altname;
     size_t *taps;
     size_t tap_count;
-    unsigned mtu; /* payload of the longest frame that is passed on; 0: the plan's */
+    unsigned mtu; /* payload of the longest frame of a guest that is passed on; 0: all are */
     enum fabric_uplink uplink;
     char *interface; /* bridge, physical: of the host; else NULL */
     char *remote;    /* vxlan: the other end's address; else NULL */

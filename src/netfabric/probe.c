@@ -37,7 +37,23 @@
 static void tell(int fd, const char *name, bool works, const char *detail, const char *mend)
 {
     _cleanup_free_ char *line =
-        xasprintf("%s\t%d\t%s\t%s\n", name, works, detail, !works && mend ? mend : "");
+        xasprintf("%s\t%c\t%s\t%s\n", name, works ? '+' : '-', detail, !works && mend ? mend : "");
+
+    (void)write_all(fd, line, strlen(line));
+}
+
+/**
+ * tell_extra() - One line about something that labs can do without
+ * @fd:		Pipe
+ * @name:	Thing
+ * @works:	Outcome
+ * @detail:	How it is known
+ * @mend:	What to do if not
+ */
+static void tell_extra(int fd, const char *name, bool works, const char *detail, const char *mend)
+{
+    _cleanup_free_ char *line =
+        xasprintf("%s\t%s\t%s\t%s\n", name, works ? "+?" : "-?", detail, works ? "" : mend);
 
     (void)write_all(fd, line, strlen(line));
 }
@@ -139,6 +155,24 @@ static void try_frames(int fd, struct fabric_state *state)
 }
 
 /**
+ * try_gate() - Whether cables pad what is too short, and keep back what is too long
+ * @fd:		Pipe
+ * @state:	State that may have gates
+ */
+static void try_gate(int fd, const struct fabric_state *state)
+{
+    tell_extra(
+        fd, "padding and MTU", state->gate,
+        state->gate
+            ? "a BPF classifier at each tap pads frames to 60 bytes, and drops what exceeds "
+              "a link's mtu"
+            : "no BPF classifier may be loaded: unimpaired links do not pad the short frames "
+              "of virtio guests, and pass what exceeds their mtu",
+        "run labctl as root of the machine (with CAP_BPF, outside of a user namespace), where it "
+        "matters");
+}
+
+/**
  * try_all() - What the child does
  * @fd:		Pipe
  */
@@ -167,6 +201,7 @@ static void try_all(int fd)
     }
     if (tun >= 0)
         try_frames(fd, &state);
+    try_gate(fd, &state);
     try_packet_ring(fd);
     state_remove_all(&state);
     state_done(&state);
@@ -194,7 +229,8 @@ static void parse_probes(char *text, struct fabric_probe **ret_probes, size_t *r
         array_grow(probes, count, capacity);
         probes[count++] = (struct fabric_probe){
             .name = xstrdup(fields[0]),
-            .works = fields[1][0] == '1',
+            .works = fields[1][0] == '+',
+            .needed = fields[1][1] != '?',
             .detail = xstrdup(fields[2]),
             .mend = fields[3][0] ? xstrdup(fields[3]) : NULL,
         };

@@ -234,7 +234,7 @@ int proto_decode_reply(const void *data, size_t size, struct proto_reply *ret_re
     return 0;
 }
 
-void proto_encode_plan(struct strbuf *buf, const struct fabric_plan *plan)
+void proto_encode_plan(struct strbuf *buf, const struct fabric_plan *plan, bool limits)
 {
     put_header(buf, PROTO_APPLY);
     put_u32(buf, plan->mtu);
@@ -265,6 +265,8 @@ void proto_encode_plan(struct strbuf *buf, const struct fabric_plan *plan)
         put_text(buf, plan->segments[i].remote);
         put_u32(buf, plan->segments[i].vni);
     }
+    for (size_t i = 0; limits && i < plan->link_count; i++)
+        put_u32(buf, plan->links[i].mtu);
 }
 
 /**
@@ -383,6 +385,11 @@ static char *take_word(struct reader *reader, size_t most)
     return NULL;
 }
 
+static bool is_mtu(unsigned mtu)
+{
+    return mtu >= MTU_LEAST && mtu <= MTU_MOST;
+}
+
 /**
  * take_outside() - MTU and uplink of a segment
  * @reader:	Where
@@ -401,11 +408,24 @@ static void take_outside(struct reader *reader, struct fabric_segment *segment)
     names_interface = uplink == FABRIC_UPLINK_BRIDGE || uplink == FABRIC_UPLINK_PHYSICAL;
     is_vxlan = uplink == FABRIC_UPLINK_VXLAN;
     if (uplink > FABRIC_UPLINK_VXLAN || names_interface != (segment->interface != NULL) ||
-        is_vxlan != (segment->remote != NULL) ||
-        (segment->mtu != 0 && (segment->mtu < MTU_LEAST || segment->mtu > MTU_MOST)))
+        is_vxlan != (segment->remote != NULL) || (segment->mtu != 0 && !is_mtu(segment->mtu)))
         reader->failed = true;
     else
         segment->uplink = (enum fabric_uplink)uplink;
+}
+
+/**
+ * take_limits() - The MTU of each link, at a plan's end; an engine of before them ends without
+ * @reader:	Where
+ * @plan:	Plan with its links
+ */
+static void take_limits(struct reader *reader, struct fabric_plan *plan)
+{
+    for (size_t i = 0; reader->left > 0 && i < plan->link_count; i++) {
+        plan->links[i].mtu = take_u32(reader);
+        if (plan->links[i].mtu != 0 && !is_mtu(plan->links[i].mtu))
+            reader->failed = true;
+    }
 }
 
 /**
@@ -451,6 +471,7 @@ static void take_plan(struct reader *reader, struct fabric_plan *plan)
             segment->taps[segment->tap_count++] = take_tap(reader, plan, used);
         take_outside(reader, segment);
     }
+    take_limits(reader, plan);
 }
 
 int proto_decode_plan(const void *data, size_t size, struct fabric_plan **ret_plan,
@@ -470,7 +491,7 @@ int proto_decode_plan(const void *data, size_t size, struct fabric_plan **ret_pl
     else if (plan->tap_count > PROTO_TAPS_MAX || plan->segment_count > PROTO_TAPS_MAX)
         r = error_input(err, "the plan has %zu taps and %zu segments, %u of each are possible",
                         plan->tap_count, plan->segment_count, PROTO_TAPS_MAX);
-    else if (plan->mtu < MTU_LEAST || plan->mtu > MTU_MOST)
+    else if (!is_mtu(plan->mtu))
         r = error_input(err, "MTU %u is not within %u to %u", plan->mtu, MTU_LEAST, MTU_MOST);
     else if (!names_unique(plan))
         r = error_input(err, "two interfaces of the plan have the same name");

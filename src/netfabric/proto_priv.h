@@ -22,7 +22,13 @@ enum proto_op {
     PROTO_SPAWN,     /* words: argv; descriptors: the program's 0, 1, 2, …; reply: pid, pidfd */
     PROTO_STOP,      /* no reply: the process ends */
     PROTO_ADOPT,     /* descriptors of taps that are already in this namespace */
+    PROTO_ABILITIES, /* reply: PROTO_CAN_…; a fabric of before there were any refuses it */
     PROTO_OP_END,
+};
+
+enum proto_ability {
+    PROTO_CAN_LIMIT = 1, /* a plan may tell the MTU of links */
+    PROTO_CAN_GATE = 2,  /* frames are padded, and those above the MTU dropped */
 };
 
 struct proto_request {
@@ -33,7 +39,7 @@ struct proto_request {
 
 struct proto_reply {
     struct error error; /* code 0: done */
-    uint32_t value;     /* pid */
+    uint32_t value;     /* pid, or abilities */
 };
 
 /* proto_encode_request() - Append a request. */
@@ -50,8 +56,9 @@ void proto_encode_reply(struct strbuf *buf, const struct error *error, uint32_t 
 int proto_decode_reply(const void *data, size_t size, struct proto_reply *ret_reply,
                        struct error *err);
 
-/* proto_encode_plan() - Append a plan. */
-void proto_encode_plan(struct strbuf *buf, const struct fabric_plan *plan);
+/* proto_encode_plan() - Append a plan.
+ * @limits:	With the MTU of its links, which an older fabric cannot read */
+void proto_encode_plan(struct strbuf *buf, const struct fabric_plan *plan, bool limits);
 /* proto_decode_plan() - Decode and check a plan: names are of their kind and unique, indexes are in
  * range, no tap is cabled twice. first_tap and node_count are not carried. */
 int proto_decode_plan(const void *data, size_t size, struct fabric_plan **ret_plan,

@@ -200,6 +200,9 @@ static int do_request(struct server *server, const struct proto_request *request
         exchange->fd_count = 0; /* state_adopt() owns them */
         return state_adopt(server->state, exchange->fds, count, err);
     }
+    case PROTO_ABILITIES:
+        exchange->value = PROTO_CAN_LIMIT | (server->state->gate ? PROTO_CAN_GATE : 0);
+        return 0;
     case PROTO_OP_END:
         break;
     }

@@ -87,6 +87,8 @@ static void add_link(struct table *table, const struct fabric_link *link, bool r
     size_t taps[2] = {link->taps[0], link->taps[1]}, wires[2];
     bool active = link->wire == FABRIC_WIRE_ACTIVE;
 
+    for (unsigned end = 0; end < 2; end++)
+        table->items[taps[end]].limit = link->mtu;
     if (!active)
         join(table, taps[0], taps[1], !link->dark[0], !link->dark[1], redirect);
     for (unsigned end = 0; link->wire != FABRIC_WIRE_NONE && end < 2; end++) {
@@ -112,8 +114,10 @@ static void add_segment(struct table *table, const struct fabric_segment *segmen
     bridge->altname = xstrdup(segment->altname);
     bridge->kind = IFACE_SEGMENT;
     bridge->mtu = segment->mtu ? segment->mtu : mtu;
-    for (size_t t = 0; t < segment->tap_count; t++)
+    for (size_t t = 0; t < segment->tap_count; t++) {
         attach(&table->items[segment->taps[t]], ATTACH_PORT, segment->ifname);
+        table->items[segment->taps[t]].limit = segment->mtu;
+    }
     if (segment->uplink != FABRIC_UPLINK_NONE) {
         size_t at = add_named(table, 'u', segment->ifname, IFACE_UPLINK, mtu);
         struct iface *uplink = &table->items[at]; /* not before the table has grown */

@@ -27,6 +27,7 @@ struct iface {
     enum attach_kind attach;
     char to[IFNAMSIZ]; /* the other tap or the bridge */
     unsigned mtu;
+    unsigned limit; /* of a guest's tap: payload of the longest frame that passes; 0: any */
     enum fabric_uplink uplink;
     char *interface, *remote; /* of an uplink, owned, or NULL */
     uint32_t vni;

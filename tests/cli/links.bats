@@ -81,6 +81,27 @@ lost() {
 	[ "$(on b 'cat /sys/class/net/eth2/mtu')" = 1450 ]
 }
 
+@test "a changed MTU holds for frames at once, where they are measured" {
+	local enforced
+	enforced=$(json '.items[] | select(.name == "padding and MTU") | .ok' doctor)
+	[ "$(link_now plain '[.mtu, .mtu_enforced, .padded] | tojson')" = "[1400,$enforced,$enforced]" ]
+	[ "$(link_now wan .padded)" = true ]
+	sed 's/mtu: 1400/mtu: 1300/' "$T/links.yaml" >"$T/shorter.yaml"
+	run labctl topology apply "$T/shorter.yaml"
+	output_has 'plain.*mtu'
+	[ "$(link_now plain .mtu)" = 1300 ]
+	on a 'ping -c 1 -s 1272 10.0.1.2'
+	# The guests go on with what they were told.
+	if [ "$enforced" = true ]; then
+		run on a 'ping -c 1 -W 2 -s 1372 10.0.1.2'
+		output_has '100% packet loss'
+	else
+		on a 'ping -c 1 -s 1372 10.0.1.2'
+	fi
+	labctl topology apply "$T/links.yaml"
+	on a 'ping -c 1 -s 1372 10.0.1.2'
+}
+
 @test "one value is changed and the others stay, one direction or both" {
 	labctl link set wan delay=1ms
 	labctl link set wan loss=0.5% --from b:eth0

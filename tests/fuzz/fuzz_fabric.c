@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (proto_decode_plan(data, size, &plan, &err) == 0) {
         struct strbuf again = STRBUF_INIT;
 
-        proto_encode_plan(&again, plan);
+        proto_encode_plan(&again, plan, true);
         strbuf_done(&again);
         fabric_plan_free(plan);
     }

@@ -2,10 +2,10 @@
 // links: labctl_netfabric labctl_base
 
 /* Random operations on a running fabric: cables cut, dark one way, into the wire and out of it,
- * plugged elsewhere; segments, ways out, nodes that come and go. After each the kernel is asked
- * what is there, and that must be what the plan says, no more and no less; in the end nothing is
- * left. How many: LABCTL_LINK_OPERATIONS (10000 take a minute or two), else 400. The seed is fixed:
- * LABCTL_LINK_SEED takes another.
+ * plugged elsewhere; other lengths; segments, ways out, nodes that come and go. After each the
+ * kernel is asked what is there, and that must be what the plan says, no more and no less; in the
+ * end nothing is left. How many: LABCTL_LINK_OPERATIONS (10000 take a minute or two), else 400. The
+ * seed is fixed: LABCTL_LINK_SEED takes another.
  *
  * The kernel's view comes from this program, run by the fabric inside its namespace: a line for
  * each interface, with what it is attached to. What the plan means is told by expect() below, which
@@ -93,7 +93,8 @@ static void dump(int sock, unsigned short type, const void *head, size_t size,
 }
 
 struct seen {
-    int index, master, filters, to;
+    int index, master, filters, to, gates;
+    unsigned limit; /* of the gate */
     bool up, is_bridge;
     char name[IFNAMSIZ];
 };
@@ -131,9 +132,19 @@ static void take_filter(const struct nlmsghdr *message, void *data)
     const struct rtattr *action = find_inside(find_inside(options, TCA_U32_ACT), 1);
     const struct rtattr *mirred =
         find_inside(find_inside(action, TCA_ACT_OPTIONS), TCA_MIRRED_PARMS);
+    const struct rtattr *kind = find_attr(TCA_RTA(tc), TCA_PAYLOAD(message), TCA_KIND);
+    const struct rtattr *limit = find_inside(options, TCA_BPF_CLASSID);
     struct seen *seen = data;
     struct tc_mirred parameters;
 
+    if (kind && strcmp(RTA_DATA(kind), "bpf") == 0) {
+        /* The kernel tells of each kind, then of each filter of it: that one has options. */
+        if (find_inside(options, TCA_BPF_ID))
+            seen->gates++;
+        if (limit)
+            memcpy(&seen->limit, RTA_DATA(limit), sizeof(seen->limit));
+        return;
+    }
     if (!mirred)
         return;
     memcpy(&parameters, RTA_DATA(mirred), sizeof(parameters));
@@ -182,6 +193,8 @@ static int tell_all(void)
                 (void)printf(" port of %s", name_of(&view, seen->master));
             for (int f = 0; f < seen->filters; f++)
                 (void)printf(" to %s", name_of(&view, seen->to));
+            for (int g = 0; g < seen->gates; g++)
+                (void)printf(" gate %u", seen->limit);
             (void)printf("\n");
         }
         (void)printf("\n");
@@ -228,8 +241,17 @@ static char *sorted(char *text)
     return out.size ? strbuf_steal(&out) : xstrdup("");
 }
 
-static char *expect(const struct fabric_plan *plan)
+/* put_gate() - What a line about a guest's tap, or a way out, ends in */
+static void put_gate(struct strbuf *text, bool gate, unsigned limit)
 {
+    if (gate)
+        strbuf_printf(text, " gate %u", limit);
+    strbuf_printf(text, "\n");
+}
+
+static char *expect(const struct fabric_plan *plan, bool gate)
+{
+    unsigned *limits = calloc(plan->tap_count + 1, sizeof(*limits));
     char(*attached)[64] = calloc(plan->tap_count + 1, sizeof(*attached));
     struct strbuf text = STRBUF_INIT;
 
@@ -242,6 +264,7 @@ static char *expect(const struct fabric_plan *plan)
             char wire[IFNAMSIZ];
 
             fabric_wire_ifname(plan, i, end, wire);
+            limits[link->taps[end]] = link->mtu;
             if (!link->dark[end])
                 (void)snprintf(attached[link->taps[end]], sizeof(*attached), " to %s",
                                link->wire == FABRIC_WIRE_ACTIVE ? wire : there);
@@ -254,19 +277,25 @@ static char *expect(const struct fabric_plan *plan)
         const struct fabric_segment *segment = &plan->segments[i];
 
         strbuf_printf(&text, "%s bridge\n", segment->ifname);
-        for (size_t t = 0; t < segment->tap_count; t++)
+        for (size_t t = 0; t < segment->tap_count; t++) {
             (void)snprintf(attached[segment->taps[t]], sizeof(*attached), " port of %s",
                            segment->ifname);
+            limits[segment->taps[t]] = segment->mtu;
+        }
         if (segment->uplink != FABRIC_UPLINK_NONE) {
             char uplink[IFNAMSIZ];
 
             fabric_uplink_ifname(plan, i, uplink);
-            strbuf_printf(&text, "%s port of %s\n", uplink, segment->ifname);
+            strbuf_printf(&text, "%s port of %s", uplink, segment->ifname);
+            put_gate(&text, gate, 0);
         }
     }
-    for (size_t i = 0; i < plan->tap_count; i++)
-        strbuf_printf(&text, "%s%s\n", plan->taps[i].ifname, attached[i]);
+    for (size_t i = 0; i < plan->tap_count; i++) {
+        strbuf_printf(&text, "%s%s", plan->taps[i].ifname, attached[i]);
+        put_gate(&text, gate, limits[i]);
+    }
     free(attached);
+    free(limits);
     return sorted(text.size ? strbuf_steal(&text) : xstrdup(""));
 }
 
@@ -295,6 +324,11 @@ static char node_names[NODES][8], lan_names[LANS][8], link_names[NODES * NICS][8
 static unsigned pick(unsigned *seed, unsigned below)
 {
     return (unsigned)rand_r(seed) % below;
+}
+
+static unsigned random_mtu(unsigned *seed)
+{
+    return pick(seed, 3) ? 68 + pick(seed, 9433) : 0;
 }
 
 /* plan_anew() - Other nodes, cables and segments; what has the same name keeps its interfaces. */
@@ -327,7 +361,7 @@ static void plan_anew(struct lab *lab, unsigned *seed)
     topology.lan_count = pick(seed, LANS + 1);
     topology.uplink_count = pick(seed, 2);
     for (unsigned i = 0; i < LANS; i++)
-        lans[i] = (struct lan){.name = lan_names[i], .ends = ends[i]};
+        lans[i] = (struct lan){.name = lan_names[i], .ends = ends[i], .mtu = random_mtu(seed)};
     uplink.ends = ends[LANS];
     while (free_count > 4) {
         if (pick(seed, 4) > 0) {
@@ -336,6 +370,7 @@ static void plan_anew(struct lab *lab, unsigned *seed)
             link->name = link_names[topology.link_count++];
             link->ends[0] = free_ends[--free_count];
             link->ends[1] = free_ends[--free_count];
+            link->mtu = random_mtu(seed);
         } else if (topology.lan_count > 0 && pick(seed, 2)) {
             lan_of = pick(seed, (unsigned)topology.lan_count);
             ends[lan_of][lans[lan_of].end_count++] = free_ends[--free_count];
@@ -351,18 +386,22 @@ static void plan_anew(struct lab *lab, unsigned *seed)
     lab->plan = plan;
 }
 
-/* change_links() - A few cables are cut, healed, led into the wire or out of it. */
+/* change_links() - A few cables are cut, healed, led into the wire or out of it, or take frames of
+ * another length. */
 static void change_links(struct lab *lab, unsigned *seed)
 {
     for (unsigned n = 1 + pick(seed, 3); n > 0 && lab->plan->link_count > 0; n--) {
         struct fabric_link *link = &lab->plan->links[pick(seed, (unsigned)lab->plan->link_count)];
 
-        switch (pick(seed, 4)) {
+        switch (pick(seed, 5)) {
         case 0:
             link->dark[pick(seed, 2)] ^= true;
             break;
         case 1:
             link->dark[0] = link->dark[1] = !link->dark[0];
+            break;
+        case 2:
+            link->mtu = random_mtu(seed);
             break;
         default:
             link->wire = (enum fabric_wire)pick(seed, 3);
@@ -398,7 +437,7 @@ static void test_random_operations(void **state)
             change_links(lab, &seed);
         if (fabric_apply(lab->fabric, lab->plan, &err) < 0)
             fail_msg("operation %u of seed %u: %s", i, first_seed, error_message(&err));
-        want = expect(lab->plan);
+        want = expect(lab->plan, fabric_has_gate(lab->fabric));
         have = ask(lab);
         if (strcmp(want, have) != 0)
             fail_msg("after operation %u of seed %u the kernel has\n%s\nand should have\n%s", i,
