@@ -9,10 +9,10 @@
 # Every result is a line "ok NAME", "FAILED NAME" or "skipped NAME: reason"; a runner that dies early
 # leaves tests without a result, and each of those counts as failed.
 #
-# Two jobs run at a time (tools/setup/jobs.sh): a file of end-to-end tests each, the unit tests, a fuzz
-# target, the images. What a file needs for that stands in its tags: with "hello" it wants no other image
-# than that boot sector, so it can run while the others are built; with "alone" it measures time and runs
-# by itself in the end.
+# Two jobs run at a time (tools/setup/jobs.sh), three in a quick run, which waits more than it computes: a
+# file of end-to-end tests each, the unit tests, a fuzz target, the images. What a file needs for that stands
+# in its tags: with "hello" it wants no other image than that boot sector, so it can run while the others are
+# built; with "alone" it measures time and runs by itself in the end.
 set -euo pipefail
 TOP=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 # shellcheck source=tools/setup/lib.sh
@@ -27,6 +27,8 @@ IMAGES_NEEDED=(frr host switch bird openbgpd firewall services)
 IMAGES_OF_DEVICES=(debian drivers frr:arm64 frr:ppc64el)
 # Those that keep both cores longest.
 TAKE_LONG=(cli/topologies.bats cli/devices.bats cli/ring.bats cli/protocols.bats cli/recipes.bats)
+# The same of a quick run.
+TAKE_LONG_QUICK=(cli/hello.bats cli/switcher.bats cli/image.bats cli/console.bats)
 PASSED=0 FAILED=0 SKIPPED=0
 FAILURES=()
 QUICK='' FILTER=. FUZZ_SECONDS=5 FUZZ_EXPLORES='' LIST=
@@ -92,19 +94,20 @@ list_fuzz() {
 	done
 }
 
-# list_bats FILE: its tests, as DIR/FILE: NAME. In a quick run only those that carry the tag "quick".
+# list_bats FILE: its tests, as DIR/FILE: NAME. In a quick run only those that carry the tag "quick", and of a
+# file that does, not those that are "slow".
 list_bats() {
 	local short=${1#"$TOP"/tests/}
 	awk -v file="${short%.bats}" -v quick="$QUICK" '
 		/^# bats file_tags=/ { all = /[=,]quick(,|$)/ }
-		/^# bats test_tags=/ { one = /[=,]quick(,|$)/ }
+		/^# bats test_tags=/ { one = /[=,]quick(,|$)/; slow = /[=,]slow(,|$)/ }
 		/^@test / {
 			name = $0
 			sub(/^@test ["\x27]/, "", name)
 			sub(/["\x27] *\{ *$/, "", name)
-			if (quick == "" || all || one)
+			if (quick == "" || one || (all && !slow))
 				print file ": " name
-			one = 0
+			one = slow = 0
 		}' "$1"
 }
 
@@ -442,6 +445,10 @@ main() {
 
 	TEST_ENV=("LABCTL=$TOP/build/dev/bin/labctl" "LABCTL_SOURCE=$TOP" BATS_TEST_TIMEOUT=600
 		"PATH=$PATH" "HOME=$HOME" "LABCTL_TEST_USER=$(id -un)")
+	if [ -n "$QUICK" ]; then
+		JOBS_AT_ONCE=3
+		TAKE_LONG=("${TAKE_LONG_QUICK[@]}")
+	fi
 	traces "$TOP" | sort >"$WORK/before"
 	queue_checks
 	queue_tests

@@ -61,6 +61,7 @@ nothing_is_left() {
 	[ -z "$(find "$LABCTL_RUN" -mindepth 1)" ]
 }
 
+# bats test_tags=slow
 @test "ten labs in a row leave nothing" {
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		up_hello >/dev/null
@@ -348,6 +349,7 @@ nothing_is_left() {
 	[ ! -d "$LABCTL_STATE/hello" ]
 }
 
+# bats test_tags=slow
 @test "twenty labs at once do not disturb each other" {
 	local n pids=()
 	for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

@@ -195,6 +195,7 @@ teardown() {
 	jq -e '.ports == ["Ethernet0"] and .arch == "i386" and .memory_mb == 32 and .disks[0].bus == "ide"' "$T/v3"
 }
 
+# bats test_tags=slow
 @test "a disk alone: told by what it is, and it runs" {
 	local built
 	built=$(unset LABCTL_IMAGES && images_root)/hello/hello.img
@@ -324,6 +325,7 @@ teardown() {
 	[ ! -e "$T/images/second/.leaving" ]
 }
 
+# bats test_tags=slow
 @test "remove: refused with lab and node while one runs or keeps a disk on top of it" {
 	[ -e "$HELLO" ] || skip "$HELLO is not built"
 	cp "$HELLO" "$T/boot.img"

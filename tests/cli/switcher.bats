@@ -123,6 +123,7 @@ pids() {
 	done
 }
 
+# bats test_tags=slow
 @test "switcher: the terminal is restored whatever kills it, in a flood too" {
 	local signal who
 	tm send-keys C-a

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# jobs.sh: a small runner of jobs, two at a time.
+# jobs.sh: a small runner of jobs, two at a time, or as many as JOBS_AT_ONCE says.
 #
 # A job is a function of the caller, run in a process group of its own, with its output in a file. Most of
 # what is tested here waits, for guests that boot or timers that expire, and leaves a core to others:
@@ -18,7 +18,8 @@
 # The caller has `result VERDICT NAME [REASON]`, which writes "VERDICT<tab>NAME" to $JOB_RESULTS where that
 # is set, `count VERDICT NAME`, and LAB_AS, a prefix for commands on what labs' owner runs.
 
-readonly JOBS_AT_ONCE=2 JOBS_GRACE=60
+readonly JOBS_GRACE=60
+JOBS_AT_ONCE=2
 JOBS_DIR='' JOB_RESULTS='' JOBS_TICKER=''
 JOB_NAMES=() JOB_KINDS=() JOB_NEEDS=() JOB_COMMANDS=() JOB_STATES=() JOB_OUT=()
 JOBS_STARTED=()			# in their order, those that were not wholly shown
@@ -49,7 +50,12 @@ next_job() {
 	local -A first=()
 	NEXT=
 	[ ${#JOBS_RUNNING[@]} -lt $JOBS_AT_ONCE ] || return 0
-	for id in "${JOBS_RUNNING[@]}"; do busy=${JOB_KINDS[id]}; done
+	for id in "${JOBS_RUNNING[@]}"; do
+		case $busy in
+		heavy | alone) ;;
+		*) busy=${JOB_KINDS[id]} ;;
+		esac
+	done
 	for id in "${!JOB_NAMES[@]}"; do
 		[ "${JOB_STATES[id]}" = waiting ] && job_over "${JOB_NEEDS[id]}" || continue
 		[ -n "${first[${JOB_KINDS[id]}]:-}" ] || first[${JOB_KINDS[id]}]=$id
