@@ -8,7 +8,7 @@ load helper
 load appliance_helper
 
 # Systems that take a minute to boot by emulation, on machines that are busy.
-export BATS_TEST_TIMEOUT=900
+export BATS_TEST_TIMEOUT=900 LABCTL_TIMEOUT=600
 
 setup() {
 	lab_setup
