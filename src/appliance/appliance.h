@@ -145,6 +145,7 @@ struct appliance {
     enum stop_method stop;
     char *stop_command; /* STOP_CONSOLE */
     uint64_t stop_timeout_ns;
+    enum restart_policy restart; /* of nodes that say nothing themselves */
 };
 
 /* appliance_read() - Read and check one definition (file at most 256 KiB).

@@ -256,6 +256,7 @@ static const struct yaml_key appliance_keys[] = {
     {.name = "exec", .read = yaml_read_keys, .keys = &exec_map},
     {.name = "save", .read = yaml_read_keys, .keys = &save_map},
     {.name = "stop", .read = yaml_read_keys, .keys = &stop_map},
+    {.name = "restart", .read = yaml_read_choice, FIELD(restart), .words = topology_restart_words},
 };
 static const struct yaml_keys appliance_map = {"appliance", appliance_keys,
                                                ARRAY_SIZE(appliance_keys)};

@@ -263,6 +263,20 @@ static void send_queue(struct console *console)
     update_guest(console);
 }
 
+void console_set_read_handler(struct console *console, console_read_fn *fn, void *data)
+{
+    console->read_fn = fn;
+    console->read_data = data;
+}
+
+uint64_t console_forget_line(struct console *console)
+{
+    keep_last(console, lines_current(&console->lines), console->lines.current.size);
+    lines_reset(&console->lines);
+    console->half_typed = false;
+    return console_recorded(console);
+}
+
 /**
  * on_guest_timer() - The pause is over
  * @source:	Timer
@@ -321,6 +335,8 @@ void guest_read(struct console *console)
     ssize_t size = receive(console, bytes, sizeof(bytes));
 
     if (size > 0) {
+        if (console->read_fn)
+            console->read_fn(console, console->read_data);
         console_feed(console, bytes, (size_t)size);
         if (size > SMALL_READ || console->last_ns - before > 2 * PAUSE_NS)
             console->dense_reads = 0;

@@ -53,6 +53,14 @@ int console_attach_raw(struct console *console, int fd, const struct console_att
  * one). @fn returns 0, or -errno which is told to the client that asked. */
 typedef int console_break_fn(struct console *console, void *data);
 void console_set_break_handler(struct console *console, console_break_fn *fn, void *data);
+/* console_set_read_handler() - Something of the guest has been read: @fn is called before anything
+ * is done with it. For what must be known first; it may call console_forget_line() and
+ * console_expect(), and nothing else here that changes the console. */
+typedef void console_read_fn(struct console *console, void *data);
+void console_set_read_handler(struct console *console, console_read_fn *fn, void *data);
+/* console_forget_line() - The guest has begun anew: what comes next is not the end of the line that
+ * it was in. Return: where in the record that is, as far as is known */
+uint64_t console_forget_line(struct console *console);
 #define CONSOLE_RECORD_DEFAULT (16u << 20)
 
 /* console_record() - The file at @path is what the guest says: QEMU appends to it. The console adds

@@ -47,6 +47,8 @@ struct console {
     unsigned eager;    /* watcher.c: flushes that may go at once because someone typed */
     console_break_fn *break_fn;
     void *break_data;
+    console_read_fn *read_fn;
+    void *read_data;
 
     /* watcher.c */
     struct watcher **watchers;

@@ -88,7 +88,7 @@ struct node_run {
     bool paused;         /* stays stopped by -S until it is told to go */
     bool wants_restart;  /* start again once stopped */
     bool comes_back;     /* stopped for an apply: if that comes to nothing it starts again */
-    uint64_t said;       /* size of the first console's record when its QEMU was started */
+    uint64_t said;       /* where in the first console's record the guest began, this time */
     bool guest_shutdown; /* QMP said that the guest powered itself off */
     /* node_faults.c */
     bool halted, resumable, resumes; /* QEMU holds its guest; could let it go on; was told to */
@@ -97,7 +97,9 @@ struct node_run {
     uint64_t asked_ns;               /* since when an answer is due; 0: none */
     uint64_t reset_ns;               /* when counting its resets began */
     unsigned resets;                 /* of the guest by itself, since then */
+    unsigned silent_resets;          /* since it said something */
     uint64_t last_reset_ns;          /* the last of them */
+    uint64_t reset_gap_ns;           /* the longest time between two of them */
     bool resets_on;                  /* it does nothing but reset itself */
     char *disk_error;                /* what QEMU said last of a disk, or NULL */
     sd_event_source *restart_timer;  /* restart: it starts again then */
@@ -106,6 +108,7 @@ struct node_run {
     bool *carrier;                   /* per NIC: what QEMU was told last */
     bool holds_slot;                 /* one of lab.boot_slots_used */
     uint64_t queued_ns, started_ns, booted_ns, ready_ns; /* CLOCK_MONOTONIC; 0: not yet */
+    uint64_t awaited_ns; /* since when it is to become ready: its boot, or reboot */
     sd_event_source *slot_timer, *ready_timer, *stop_timer;
     bool as_user;         /* its QEMU was started as lab.runas says */
     char *user_fault;     /* why not, though it was to be, or NULL */
@@ -344,6 +347,8 @@ void node_configured(struct node_run *node, const char *why);
 void node_resume(struct node_run *node, enum node_state state);
 /* node_became_ready() - What was awaited has been seen. @why: how it is known, or NULL */
 void node_became_ready(struct node_run *node, const char *why);
+/* node_await_ready() - From now on it has its time to become ready. */
+void node_await_ready(struct node_run *node);
 /* node_set_timer() - Arm a one-shot timer, in place of the one that runs.
  * @source:	Where the timer is kept
  * @ns:		From now */

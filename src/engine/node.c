@@ -73,6 +73,22 @@ static int on_break(struct console *console, void *data)
 }
 
 /**
+ * on_console_read() - The first console has said something that nobody has looked at yet
+ * @console:	Which one
+ * @data:	Its node
+ *
+ * QEMU tells of a reset before the guest that began anew can say anything. So if QMP is read first,
+ * what its event comes before is known, however late the engine is with both.
+ */
+static void on_console_read(struct console *console, void *data)
+{
+    struct node_run *node = data;
+
+    (void)console;
+    qmp_catch_up(node->qmp);
+}
+
+/**
  * node_init() - Fill in a node
  * @node:	Zeroed
  * @lab:	Lab
@@ -121,6 +137,8 @@ static int node_init(struct node_run *node, struct lab *lab, const struct node *
                         err);
         if (r == 0) {
             console_set_break_handler(node->consoles[i], on_break, node);
+            if (i == 0)
+                console_set_read_handler(node->consoles[i], on_console_read, node);
             node->console_count++;
         }
     }
@@ -261,7 +279,9 @@ static void say_late(struct node_run *node)
     one_line = text_replace(tail, "\n", " | ");
     node->timed_out = true;
     node_set_state(node, NODE_RUNNING, "not ready in time (%s%s); its console says: %s", limit,
-                   node->readiness.matched ? ", its probe does not succeed" : "",
+                   node->resets_on           ? ", it resets itself again and again"
+                   : node->readiness.matched ? ", its probe does not succeed"
+                                             : "",
                    one_line[0] ? one_line : "nothing");
 }
 
@@ -279,6 +299,13 @@ static int on_ready_timeout(sd_event_source *source, uint64_t usec, void *data)
     (void)usec;
     say_late(data);
     return 0;
+}
+
+void node_await_ready(struct node_run *node)
+{
+    node->awaited_ns = now_ns();
+    node->timed_out = false;
+    node_set_timer(node, &node->ready_timer, ready_limit(node), on_ready_timeout);
 }
 
 /**
@@ -311,7 +338,7 @@ static void guest_runs(struct node_run *node)
         node_set_state(node, NODE_RUNNING, NULL);
     } else {
         node_set_state(node, NODE_BOOTING, NULL);
-        node_set_timer(node, &node->ready_timer, ready_limit(node), on_ready_timeout);
+        node_await_ready(node);
         if (node->holds_slot)
             node_set_timer(node, &node->slot_timer, SLOT_HELD_MAX_NS, on_slot_timeout);
     }
@@ -424,6 +451,25 @@ static void on_qmp_ready(void *data)
 }
 
 /**
+ * on_reboot() - The guest has reset itself, and boots
+ * @node:	Node
+ */
+static void on_reboot(struct node_run *node)
+{
+    lab_event(node->lab, "node", node->spec->name, "the guest rebooted");
+    if (!node->has_ready || node->typing)
+        return;
+    if (node->state == NODE_READY || node->state == NODE_RUNNING) {
+        node->rebooted = true;
+        node_await_ready(node);
+        node_set_state(node, NODE_BOOTING, "the guest rebooted");
+    }
+    /* Also in its first boot: what the one before has shown says nothing of this one. */
+    if (node->state == NODE_BOOTING)
+        readiness_arm(node, false);
+}
+
+/**
  * on_qmp_event() - QEMU tells something
  * @name:	Event
  * @args:	Its data, may be NULL
@@ -438,12 +484,7 @@ static void on_qmp_event(void *data, const char *name, json_t *args)
     if (strcmp(name, "SHUTDOWN") == 0) {
         node->guest_shutdown = json_is_true(json_object_get(args, "guest"));
     } else if (strcmp(name, "RESET") == 0 && json_is_true(json_object_get(args, "guest"))) {
-        lab_event(node->lab, "node", node->spec->name, "the guest rebooted");
-        if (node->has_ready && (node->state == NODE_READY || node->state == NODE_RUNNING)) {
-            node->rebooted = true;
-            readiness_arm(node, false);
-            node_set_state(node, NODE_BOOTING, "the guest rebooted");
-        }
+        on_reboot(node);
     } else if (strcmp(name, "GUEST_PANICKED") == 0) {
         node_set_state(node, node->state, "the guest's kernel panicked");
     }
@@ -492,7 +533,7 @@ int node_watch(struct node_run *node, int pidfd, int qmp_fd, struct error *err)
 
 void node_resume(struct node_run *node, enum node_state state)
 {
-    uint64_t limit = ready_limit(node), passed = now_ns() - node->booted_ns;
+    uint64_t limit = ready_limit(node), passed = now_ns() - node->awaited_ns;
 
     node->state = state;
     if (state == NODE_STOPPED || state == NODE_QUEUED || state == NODE_CRASHED)
@@ -515,5 +556,8 @@ void node_resume(struct node_run *node, enum node_state state)
     if (!node->timed_out)
         node_set_timer(node, &node->ready_timer, passed < limit ? limit - passed : 0,
                        on_ready_timeout);
-    readiness_arm(node, true);
+    /* One that did nothing but reset itself is looked at when it has come to rest. */
+    node->last_reset_ns = now_ns();
+    if (!node->resets_on)
+        readiness_arm(node, true);
 }

@@ -6,7 +6,8 @@
  *   of the disk, a panic. Such a node is crashed though its QEMU is there: it has no carrier, and
  *   `node start` either lets it go on (after an error of the disk) or starts it anew.
  *   A guest resets itself again and again: a triple fault, or a boot that fails. It is told once,
- *   and such a node is not ready, whatever its console says each time, until it has come to rest.
+ *   and such a node is not ready, whatever its console says each time, until it has come to rest:
+ *   until it has gone on for much longer than it ever did before.
  *   QEMU does not answer: every node is asked for its status now and then. One that says nothing
  *   for HANG_NS is shown as such, until it answers; it is ended without being asked.
  *
@@ -30,6 +31,10 @@
 #define RESTART_CALM_NS  (60 * SECOND_NS)
 #define RESETS_MOST      5 /* of a guest by itself, … */
 #define RESETS_SPAN_NS   (30 * SECOND_NS)
+#define SAME_RESET_NS    (10 * SECOND_NS)
+#define SAME_RESETS      2               /* of the firmware, silent, after the guest's */
+#define REST_LEAST_NS    (5 * SECOND_NS) /* without a reset: it has come to rest */
+#define REST_GAPS        4               /* times as long as it ever lived before */
 
 const char *node_halt_text(const char *status)
 {
@@ -115,12 +120,26 @@ void node_ask_status(struct node_run *node)
  */
 static void look_at_resets(struct node_run *node, uint64_t now)
 {
-    if (!node->resets_on || now - node->last_reset_ns <= RESETS_SPAN_NS)
+    uint64_t rest = REST_GAPS * node->reset_gap_ns;
+
+    if (rest < REST_LEAST_NS || rest > RESETS_SPAN_NS)
+        rest = rest < REST_LEAST_NS ? REST_LEAST_NS : RESETS_SPAN_NS;
+    if (!node->resets_on)
+        return;
+    qmp_catch_up(node->qmp); /* it may have reset itself while the engine was kept from reading */
+    if (now < node->last_reset_ns + rest)
         return;
     node->resets_on = false;
-    node_set_state(node, node->state, NULL);
-    if (node->state == NODE_BOOTING)
-        readiness_arm(node, true);
+    node->resets = 0;
+    if (node->state != NODE_BOOTING && node->state != NODE_RUNNING)
+        return;
+    if (!node->has_ready || node->typing) {
+        node_set_state(node, node->state, NULL);
+        return;
+    }
+    node_await_ready(node);
+    node_set_state(node, NODE_BOOTING, "the guest rebooted");
+    readiness_arm(node, true);
 }
 
 /**
@@ -169,17 +188,30 @@ void nodes_watch_hangs(struct lab *lab)
  * guest_reset() - The guest has reset itself
  * @node:	Node
  *
- * Return: false if it was said often enough
+ * After a triple fault the firmware resets the machine again, once or twice (seen with SeaBIOS
+ * 1.16): a reset that follows soon, with nothing said between, is a part of the one before. In a
+ * guest that never says anything the first ones of a loop are not counted for that.
+ *
+ * Return: false if it is nothing new, or was said often enough
  */
 static bool guest_reset(struct node_run *node)
 {
-    uint64_t now = now_ns();
+    uint64_t now = now_ns(), gap = now - node->last_reset_ns;
+    uint64_t said = console_forget_line(node->consoles[0]);
+    bool silent = said == node->said && node->resets > 0 && gap < SAME_RESET_NS;
 
+    node->said = said;
     node->last_reset_ns = now;
+    node->silent_resets = silent ? node->silent_resets + 1 : 0;
+    if (silent && node->silent_resets <= SAME_RESETS)
+        return false;
+    if (node->resets > 0 && gap > node->reset_gap_ns)
+        node->reset_gap_ns = gap;
     if (node->resets_on)
         return false;
-    if (now - node->reset_ns > RESETS_SPAN_NS) {
+    if (node->resets == 0 || now - node->reset_ns > RESETS_SPAN_NS) {
         node->reset_ns = now;
+        node->reset_gap_ns = 0;
         node->resets = 0;
     }
     if (++node->resets < RESETS_MOST)
@@ -233,8 +265,8 @@ void node_release(struct node_run *node)
 void node_faults_forget(struct node_run *node)
 {
     node->halted = node->resumes = node->hangs = false;
-    node->asked_ns = node->reset_ns = 0;
-    node->resets = 0;
+    node->asked_ns = node->reset_ns = node->last_reset_ns = node->reset_gap_ns = 0;
+    node->resets = node->silent_resets = 0;
     node->resets_on = false;
     free(node->disk_error);
     node->disk_error = NULL;
@@ -270,11 +302,13 @@ static int on_restart(sd_event_source *source, uint64_t usec, void *data)
 
 void node_ended(struct node_run *node, bool failed)
 {
+    enum restart_policy policy =
+        node->spec->restart != RESTART_UNSAID ? node->spec->restart : node->appliance->restart;
     uint64_t pause = RESTART_FIRST_NS, now = now_ns();
     _cleanup_free_ char *was = node->reason ? xstrdup(node->reason) : xstrdup("");
 
-    if (node->spec->restart == RESTART_NEVER || node->lab->state == LAB_STOPPING ||
-        (node->spec->restart == RESTART_ON_FAILURE && !failed) || node->restart_timer)
+    if (policy == RESTART_UNSAID || policy == RESTART_NEVER || node->lab->state == LAB_STOPPING ||
+        (policy == RESTART_ON_FAILURE && !failed) || node->restart_timer)
         return;
     if (node->started_ns && now - node->started_ns > RESTART_CALM_NS)
         node->restarts_in_a_row = 0;

@@ -19,6 +19,7 @@
 #define QMP_LINE_MAX   (1u << 20)
 #define QMP_OUTPUT_MAX (1u << 20)
 #define QMP_PRIORITY   (SD_EVENT_PRIORITY_IMPORTANT - 10) /* before consoles */
+#define CATCH_UP_MAX   65536                              /* of events, some hundred bytes each */
 
 struct qmp_command {
     struct qmp_command *next;
@@ -297,6 +298,20 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *da
         (void)error_errno(&err, errno, "QMP: read");
     qmp_close(qmp, &err);
     return 0;
+}
+
+void qmp_catch_up(struct qmp *qmp)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    char chunk[CATCH_UP_MAX];
+    ssize_t n;
+
+    if (!qmp || qmp->state != QMP_READY || qmp->freed)
+        return;
+    n = recv(qmp->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+    /* Its end, or an error, is seen by the event loop, too. */
+    if (n > 0 && qmp_feed(qmp, chunk, (size_t)n, &err) < 0)
+        qmp_close(qmp, &err);
 }
 
 int qmp_new(sd_event *event, int fd, const struct qmp_handler *handler, void *data,

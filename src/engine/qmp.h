@@ -29,6 +29,9 @@ int qmp_new(sd_event *event, int fd, const struct qmp_handler *handler, void *da
             struct qmp **ret_qmp, struct error *err);
 /* qmp_free() - Close without any callback; commands under way are forgotten. NULL is fine. */
 void qmp_free(struct qmp *qmp);
+/* qmp_catch_up() - Take in now what QEMU has sent, and not when the event loop gets to it: the
+ * callbacks are called. Does nothing inside one of them, or before the handshake is done. */
+void qmp_catch_up(struct qmp *qmp);
 /* qmp_execute() - Send a command; commands are executed in the order given.
  * @args:	Stolen, also on failure; NULL: none
  * @fn:		Called with the answer; may be NULL

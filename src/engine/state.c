@@ -40,19 +40,21 @@ int lab_state_save(struct lab *lab, struct error *err)
         const struct node_run *node = lab->nodes[i];
 
         (void)json_array_append_new(
-            nodes, json_pack("{s:s, s:i, s:s?, s:i, s:I, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, "
-                             "s:b, s:b, s:I, s:o, s:i, s:s?}",
-                             "name", node->spec->name, "state", (int)node->state, "reason",
-                             node->reason, "pid", (int)node->process.pid, "start_time",
-                             (json_int_t)node->process.start_time, "accel",
-                             node->accel == ACCEL_KVM ? "kvm" : "tcg", "started_ns",
-                             (json_int_t)node->started_ns, "booted_ns", (json_int_t)node->booted_ns,
-                             "ready_ns", (json_int_t)node->ready_ns, "said", (json_int_t)node->said,
-                             "paused", node->paused, "timed_out", node->timed_out, "wants_restart",
-                             node->wants_restart, "comes_back", node->comes_back, "restarting",
-                             node->restart_timer != NULL, "restarts", (json_int_t)node->restarts,
-                             "telnet", consoles_ports(node), "vnc", (int)node->vnc_port,
-                             "user_fault", node->user_fault));
+            nodes,
+            json_pack("{s:s, s:i, s:s?, s:i, s:I, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b, "
+                      "s:b, s:b, s:I, s:o, s:i, s:s?, s:I, s:b, s:b}",
+                      "name", node->spec->name, "state", (int)node->state, "reason", node->reason,
+                      "pid", (int)node->process.pid, "start_time",
+                      (json_int_t)node->process.start_time, "accel",
+                      node->accel == ACCEL_KVM ? "kvm" : "tcg", "started_ns",
+                      (json_int_t)node->started_ns, "booted_ns", (json_int_t)node->booted_ns,
+                      "ready_ns", (json_int_t)node->ready_ns, "said", (json_int_t)node->said,
+                      "paused", node->paused, "timed_out", node->timed_out, "wants_restart",
+                      node->wants_restart, "comes_back", node->comes_back, "restarting",
+                      node->restart_timer != NULL, "restarts", (json_int_t)node->restarts, "telnet",
+                      consoles_ports(node), "vnc", (int)node->vnc_port, "user_fault",
+                      node->user_fault, "awaited_ns", (json_int_t)node->awaited_ns, "rebooted",
+                      node->rebooted, "resets_on", node->resets_on));
     }
     state = json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:b, s:b, s:o, s:o, s:o, "
                       "s:o, s:o, s:I}",
@@ -221,6 +223,9 @@ static int adopt_node(struct node_run *node, json_t *saved, struct error *err)
     node->started_ns = (uint64_t)json_integer_value(json_object_get(saved, "started_ns"));
     node->booted_ns = (uint64_t)json_integer_value(json_object_get(saved, "booted_ns"));
     node->ready_ns = (uint64_t)json_integer_value(json_object_get(saved, "ready_ns"));
+    node->awaited_ns = (uint64_t)json_integer_value(json_object_get(saved, "awaited_ns"));
+    node->rebooted = json_is_true(json_object_get(saved, "rebooted"));
+    node->resets_on = json_is_true(json_object_get(saved, "resets_on"));
     node->paused = json_is_true(json_object_get(saved, "paused"));
     node->timed_out = json_is_true(json_object_get(saved, "timed_out"));
     node->vnc_port = (uint16_t)json_integer_value(json_object_get(saved, "vnc"));

@@ -20,7 +20,8 @@ enum uplink_type { UPLINK_NAT, UPLINK_BRIDGE, UPLINK_PHYSICAL, UPLINK_VXLAN };
 /* What a node says of its screen and its firmware. */
 enum node_display { NODE_DISPLAY_IMAGE, NODE_DISPLAY_NONE, NODE_DISPLAY_VNC };
 enum node_firmware { NODE_FIRMWARE_IMAGE, NODE_FIRMWARE_BIOS, NODE_FIRMWARE_UEFI };
-enum restart_policy { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
+/* RESTART_UNSAID: what the appliance says, else never. */
+enum restart_policy { RESTART_UNSAID, RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
 
 /* What a link does to frames besides passing them. All zero: a plain cable. */
 struct impairment {
@@ -152,6 +153,8 @@ static inline void cleanup_topology(struct topology **topology)
 
 /* NIC models by their QEMU devices, NULL-terminated. */
 extern const char *const topology_nic_models[];
+/* Words for restart policies, from RESTART_NEVER on, NULL-terminated. */
+extern const char *const topology_restart_words[];
 /* topology_nic_mtu() - Largest MTU that a model can do. */
 unsigned topology_nic_mtu(const char *model);
 

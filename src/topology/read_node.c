@@ -30,11 +30,11 @@ static const char *const accel_words[] = {
     [ACCEL_AUTO] = "auto", [ACCEL_KVM] = "kvm", [ACCEL_TCG] = "tcg", NULL};
 static_assert(ARRAY_SIZE(accel_words) == ACCEL_TCG + 2, "one word for each accelerator");
 
-static const char *const restart_words[] = {[RESTART_NEVER] = "never",
-                                            [RESTART_ON_FAILURE] = "on-failure",
-                                            [RESTART_ALWAYS] = "always",
-                                            NULL};
-static_assert(ARRAY_SIZE(restart_words) == RESTART_ALWAYS + 2, "one word for each policy");
+const char *const topology_restart_words[] = {[RESTART_NEVER - 1] = "never",
+                                              [RESTART_ON_FAILURE - 1] = "on-failure",
+                                              [RESTART_ALWAYS - 1] = "always",
+                                              NULL};
+static_assert(ARRAY_SIZE(topology_restart_words) == RESTART_ALWAYS + 1, "one word for each policy");
 
 /* Their places are those of enum node_display and enum node_firmware, less the first. */
 static const char *const display_words[] = {"none", "vnc", NULL};
@@ -49,7 +49,6 @@ static const char *const machine_keys[] = {"display", "firmware", "serials"};
 static YAML_READER(read_port);
 static YAML_READER(read_later);
 static YAML_READER(read_nic_model);
-static YAML_READER(read_choice);
 
 static const struct yaml_key console_keys[] = {
     {.name = "telnet",
@@ -96,15 +95,16 @@ const struct yaml_keys topology_console_keys = {"console", console_keys, ARRAY_S
         {.name = "accel", .read = yaml_read_word, NODE(accel), .words = accel_words},              \
         {.name = "machine", .read = yaml_read_qemu_name, NODE(machine)},                           \
         {.name = "cpu", .read = yaml_read_qemu_name, NODE(cpu_model)},                             \
-        {.name = "display", .read = read_choice, NODE(display), .words = display_words},           \
-        {.name = "firmware", .read = read_choice, NODE(firmware), .words = firmware_words},        \
+        {.name = "display", .read = yaml_read_choice, NODE(display), .words = display_words},      \
+        {.name = "firmware", .read = yaml_read_choice, NODE(firmware), .words = firmware_words},   \
         {.name = "serials",                                                                        \
          .read = yaml_read_unsigned,                                                               \
          NODE(serials),                                                                            \
          .least = 1,                                                                               \
          .most = SERIALS_MAX},                                                                     \
     {                                                                                              \
-        .name = "restart", .read = yaml_read_word, NODE(restart), .words = restart_words           \
+        .name = "restart", .read = yaml_read_choice, NODE(restart),                                \
+        .words = topology_restart_words                                                            \
     }
 
 static const struct yaml_key defaults_keys[] = {COMMON_KEYS};
@@ -159,24 +159,6 @@ static YAML_READER(read_nic_model)
     yaml_read_word(reader, &word, &index, value);
     if (index != UINT_MAX)
         ((struct node *)target)->nic_model = topology_nic_models[index];
-}
-
-/**
- * read_choice() - Read a word that stands in the place of what the image says
- * @reader:	Reader
- * @key:	Key; its field is an enum whose 0 is "what the image says"
- * @target:	Node
- * @value:	One of the words
- */
-static YAML_READER(read_choice)
-{
-    struct yaml_key word = *key;
-    unsigned index = UINT_MAX;
-
-    word.offset = 0;
-    yaml_read_word(reader, &word, &index, value);
-    if (index != UINT_MAX)
-        *(unsigned *)((char *)target + key->offset) = index + 1;
 }
 
 /**

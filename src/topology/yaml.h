@@ -120,4 +120,5 @@ YAML_READER(yaml_read_size);      /* uint64_t: bytes within least..most */
 YAML_READER(yaml_read_duration);  /* uint64_t: nanoseconds within least..most */
 YAML_READER(yaml_read_unsigned);  /* unsigned within least..most */
 YAML_READER(yaml_read_word);      /* unsigned: index into words */
+YAML_READER(yaml_read_choice);    /* the same, counted from 1; 0 is for what is not there */
 YAML_READER(yaml_read_keys);      /* a mapping of its own, into a structure at offset */

@@ -9,6 +9,7 @@
 
 #include "topology/yaml.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -458,6 +459,17 @@ YAML_READER(yaml_read_word)
     else
         diagnostics_add(reader->diagnostics, value->at, "%s: %s is unknown: it may be %s",
                         key->name, shown, list);
+}
+
+YAML_READER(yaml_read_choice)
+{
+    struct yaml_key word = *key;
+    unsigned index = UINT_MAX;
+
+    word.offset = 0;
+    yaml_read_word(reader, &word, &index, value);
+    if (index != UINT_MAX)
+        *(unsigned *)field(target, key) = index + 1;
 }
 
 YAML_READER(yaml_read_keys)

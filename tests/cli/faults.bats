@@ -133,7 +133,13 @@ boots() {
 	[ "$(grep -c '^fault: ' "$T/state/faults/$1/console-0.log")" -ge "$2" ]
 }
 
-@test "a triple fault: the guest boots again and is told so; one that does nothing else is told from it" {
+# rests NODE: told to end its loop, it has, and is ready as after any boot
+rests() {
+	press "$1" .
+	node_is "$1" state ready
+}
+
+@test "a triple fault: the guest boots again and is told so; one that does nothing else is told from it; what its image says of restarts" {
 	local folder pid
 	command -v as >/dev/null || skip "no assembler"
 	folder=$(json .folder image show hello)
@@ -143,8 +149,9 @@ boots() {
 	ld -m elf_i386 -Ttext=0x7c00 -e _start --oformat=binary -o "$T/images/fault/hello.img" "$T/fault.o"
 	truncate -s 1M "$T/images/fault/hello.img"
 	sed 's/^name: hello/name: fault/; s/labctl hello: /fault: /' "$folder/appliance.yaml" >"$T/images/fault/appliance.yaml"
+	echo 'restart: always' | tee -a "$T"/images/{fault,hello}/appliance.yaml
 	export LABCTL_IMAGES=$T/images
-	up_with 'image: fault, restart: on-failure'
+	up_with 'image: fault, restart: never'
 	pid=$(node a pid)
 	# The engine is held up meanwhile: it finds the reset and the new boot's words at once.
 	kill -STOP "$(pids_of labctl-engine)"
@@ -155,6 +162,11 @@ boots() {
 	wait_until 60 node_is a state ready
 	press a '*'
 	wait_until 90 eval "node a reason | grep -q 'resets itself again and again: a triple fault'"
+	wait_until 120 rests a
+	[ "$(node a reason)" = null ]
+	press a '*'
+	wait_until 90 eval "node a reason | grep -q 'resets itself again and again: a triple fault'"
+	[ "$(node a state)" != ready ]
 	# It is the same QEMU, its cable is in, and its peer has not noticed: as with a real machine.
 	[ "$(node a pid)" = "$pid" ] && [ "$(node a restarts)" = 0 ]
 	[ "$(status_of faults '.links[0].state')" = up ]
@@ -164,4 +176,10 @@ boots() {
 	labctl node restart -l faults a >/dev/null
 	node_is a state ready
 	[ "$(node a pid)" != "$pid" ] && [ "$(node a reason)" = null ]
+	# What the image says of restarts, and the node before it.
+	kill -9 "$(node a pid)" "$(node b pid)"
+	wait_until 20 node_is b restarts 1
+	wait_until 20 node_is b state ready
+	wait_until 20 node_is a state crashed
+	[[ $(node a reason) != *"starts again"* ]]
 }

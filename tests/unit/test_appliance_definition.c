@@ -92,7 +92,8 @@ static void test_whole(void **state)
         "nics: {model: e1000, count: 2, max: 8, name: 'ge-0/0/{0}'}\n"
         "serials: 3\nready: {console: '^%h login: $', timeout: 5m}\n"
         "exec: {prompt: '^%h> $', error: '^%', status: 'echo $?', pager: '^Press'}\n"
-        "stop: {console: poweroff, timeout: 20s}\n");
+        "stop: {console: poweroff, timeout: 20s}\n"
+        "restart: always\n");
     _cleanup_free_ char *kernel = path_join(dir, "img/vmlinuz");
     _cleanup_free_ char *disk = path_join(dir, "img/sub/disk");
 
@@ -126,6 +127,7 @@ static void test_whole(void **state)
     assert_int_equal(a->stop, STOP_CONSOLE);
     assert_string_equal(a->stop_command, "poweroff");
     assert_int_equal(a->stop_timeout_ns, 20000000000);
+    assert_int_equal(a->restart, RESTART_ALWAYS);
     appliance_free(a);
 }
 
@@ -146,6 +148,7 @@ static void test_defaults(void **state)
     assert_int_equal(a->serials, 1);
     assert_int_equal(a->seed, SEED_NONE);
     assert_int_equal(a->stop, STOP_ACPI);
+    assert_int_equal(a->restart, RESTART_UNSAID);
     assert_null(a->ready);
     assert_null(a->exec_prompt);
     assert_null(a->initrd);
