@@ -147,8 +147,14 @@ void seed_plan(const struct seed_request *request, struct seed_members *ret_memb
     for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
         if (usual[i].method == appliance->seed)
             add_wanted(request, &members, usual[i].name, usual[i].text);
-    for (size_t i = 0; i < request->file_count; i++)
-        add(&members, request->files[i].name, request->files[i].path, NULL);
+    for (size_t i = 0; i < request->file_count; i++) {
+        const char *name = request->files[i].name;
+
+        /* One topology does for both ways that cloud-init is reached. */
+        if (appliance->seed == SEED_CONFIG_DRIVE && strcmp(name, "user-data") == 0)
+            name = "openstack/latest/user_data";
+        add(&members, name, request->files[i].path, NULL);
+    }
     *ret_members = members;
 }
 

@@ -190,7 +190,7 @@ heard() {
 	echo 'version: 2' >"$T/net"
 	lab 'nodes:' '  a: {image: day0, config: c}' '  b: {image: fat, config: c}' \
 		'  d: {image: cloud, config: {user-data: c, network-config: net}}' '  e: {image: stack, config: c}' \
-		'  f: {image: ignition, config: c}'
+		'  f: {image: ignition, config: c}' '  g: {image: stack, config: {user-data: c}}'
 	labctl topology up "$T/lab.yaml" --paused
 	local state=$T/state/lab
 	[ "$(isoinfo -R -x /iosxe_config.txt -i "$state/a/seed.iso")" = 'hostname x' ]
@@ -202,6 +202,7 @@ heard() {
 	isoinfo -R -x /meta-data -i "$state/d/seed.iso" | grep -x 'local-hostname: d'
 	isoinfo -d -i "$state/e/seed.iso" | grep -x 'Volume id: config-2'
 	[ "$(isoinfo -R -x /openstack/latest/user_data -i "$state/e/seed.iso")" = 'hostname x' ]
+	[ "$(isoinfo -R -x /openstack/latest/user_data -i "$state/g/seed.iso")" = 'hostname x' ]
 	tr '\0' ' ' <"/proc/$(status_of lab '.nodes[4].pid')/cmdline" | grep -q "name=opt/com.coreos/config,file=$state/f/seed-0.fw_cfg"
 	[ "$(cat "$state/f/seed-0.fw_cfg")" = 'hostname x' ]
 	labctl topology down lab
