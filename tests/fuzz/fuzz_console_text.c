@@ -64,6 +64,8 @@ static struct strbuf transcript_of(const char *command, const uint8_t *data, siz
     text = transcript_output(&transcript, &length);
     CHECK(length == strlen(text) && length <= TRANSCRIPT_MAX + LINES_MAX);
     strbuf_append(&out, text, length);
+    if (transcript_answer(&transcript, text, &status))
+        CHECK(status >= 0 && status <= 255);
     free(text);
     /* What was typed while the command ran is taken off, and only that. */
     strbuf_append(&out, transcript_message(&transcript) ? "m" : "-", 1);
