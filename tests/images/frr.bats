@@ -85,7 +85,7 @@ setup() {
 
 @test "OSPF comes to Full, and the other's loopback answers" {
 	until_it vty r1 'show ip ospf neighbor' 'Full/' 60
-	until_it ask r2 'ip route get 1.1.1.1' '10.0.0.1 dev eth0' 20
+	until_it ask r2 'ip route get 1.1.1.1' '10.0.0.1 dev eth0' 60
 	ask r2 'ping -c 2 -W 2 1.1.1.1' | grep ' 0% packet loss'
 }
 
@@ -103,7 +103,7 @@ setup() {
 }
 
 @test "LDP comes up, and labels are in the kernel" {
-	until_it vty r1 'show mpls ldp neighbor' '1.1.1.2 *OPERATIONAL' 60
+	until_it vty r1 'show mpls ldp neighbor' '1.1.1.2 *OPERATIONAL' 120
 	ask r2 'modprobe -a vxlan vrf 8021q bonding dummy sch_netem && ip link add type dummy && ip -br link show dummy0' |
 		grep ^dummy0
 }
@@ -159,6 +159,9 @@ setup() {
 	vty r1 'description late'
 	vty r1 'end'
 	vty r1 'write memory' | grep -i 'saved'
+	# A second of the guest's: on a busy host its kernel may take longer to get to it.
+	local end=$((SECONDS + 60))
+	until grep -aq '^ description late' "$DIR/r1.disk" || [ $SECONDS -ge $end ]; do sleep 0.2; done
 	sleep 3
 	kill_guest r1
 	rm -f "$DIR"/*.cable
