@@ -74,7 +74,7 @@ count() {
 
 list_checks() {
 	printf '%s\n' check/shellcheck check/clang-format check/build-dev
-	[ -n "$QUICK" ] || echo check/build-clang
+	[ -n "$QUICK" ] || printf '%s\n' check/build-clang check/build-release
 	echo check/images
 	echo check/leftovers
 }
@@ -388,14 +388,16 @@ build_more_images() {
 	done
 }
 
-build_fuzz() {
+# build_as PRESET NAME: one more build, as a test of that name. Other compilers and other optimizations
+# find other faults.
+build_as() {
 	# Others write to the log meanwhile.
-	SETUP_LOG=$TOP/build/test-fuzz.log
+	SETUP_LOG=$TOP/build/test-$1.log
 	: >"$SETUP_LOG"
-	if build fuzz; then
-		! wanted check/build-clang || result ok check/build-clang
+	if build "$1"; then
+		! wanted "$2" || result ok "$2"
 	else
-		result failed check/build-clang
+		result failed "$2"
 	fi
 }
 
@@ -486,7 +488,10 @@ queue_tests() {
 		fi
 	fi
 	if [ ${#fuzz[@]} -gt 0 ] || { [ -z "$QUICK" ] && wanted check/build-clang; }; then
-		job light '' fuzz-build build_fuzz < <(echo check/build-clang | matching)
+		job light '' fuzz-build build_as fuzz check/build-clang < <(echo check/build-clang | matching)
+	fi
+	if [ -z "$QUICK" ] && wanted check/build-release; then
+		job light '' release-build build_as release check/build-release <<<check/build-release
 	fi
 	[ ${#names[@]} -eq 0 ] || job light '' unit run_unit "${names[@]}" < <(printf '%s\n' "${names[@]}")
 	for file in "${TAKE_LONG[@]/#/$TOP/tests/}"; do

@@ -19,7 +19,7 @@
 #define QMP_LINE_MAX   (1u << 20)
 #define QMP_OUTPUT_MAX (1u << 20)
 #define QMP_PRIORITY   (SD_EVENT_PRIORITY_IMPORTANT - 10) /* before consoles */
-#define CATCH_UP_MAX   65536                              /* of events, some hundred bytes each */
+#define CHUNK          65536                              /* of events, some hundred bytes each */
 
 struct qmp_command {
     struct qmp_command *next;
@@ -269,6 +269,30 @@ int qmp_feed(struct qmp *qmp, const char *bytes, size_t size, struct error *err)
 }
 
 /**
+ * take_input() - Read what QEMU has sent, and act on it
+ * @qmp:	Client
+ * @end:	Also act on the end of the connection, and on errors
+ *
+ * The client may be freed by a callback.
+ */
+static void take_input(struct qmp *qmp, bool end)
+{
+    _cleanup_error_ struct error err = ERROR_INIT;
+    char chunk[CHUNK];
+    ssize_t n = recv(qmp->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+
+    if (n <= 0 && (!end || (n < 0 && (errno == EAGAIN || errno == EINTR))))
+        return;
+    if (n > 0 && qmp_feed(qmp, chunk, (size_t)n, &err) == 0)
+        return;
+    if (n == 0)
+        (void)error_set(&err, EPIPE, "QMP: QEMU closed the connection");
+    else if (n < 0)
+        (void)error_errno(&err, errno, "QMP: read");
+    qmp_close(qmp, &err);
+}
+
+/**
  * on_socket() - QEMU sent something, can take something, or hung up
  * @source:	Event source
  * @fd:		Socket
@@ -280,38 +304,19 @@ int qmp_feed(struct qmp *qmp, const char *bytes, size_t size, struct error *err)
 static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
     struct qmp *qmp = data;
-    _cleanup_error_ struct error err = ERROR_INIT;
-    char chunk[16384];
-    ssize_t n;
 
     (void)source;
+    (void)fd;
     if (revents & EPOLLOUT)
         (void)flush_output(qmp);
-    n = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
-    if (n > 0 && qmp_feed(qmp, chunk, (size_t)n, &err) == 0)
-        return 0;
-    if (n == 0)
-        (void)error_set(&err, EPIPE, "QMP: QEMU closed the connection");
-    else if (n < 0)
-        (void)error_errno(&err, errno, "QMP: read");
-    qmp_close(qmp, &err);
+    take_input(qmp, true);
     return 0;
 }
 
 void qmp_catch_up(struct qmp *qmp)
 {
-    _cleanup_error_ struct error err = ERROR_INIT;
-    char chunk[CATCH_UP_MAX];
-    ssize_t n;
-
-    if (!qmp || qmp->state != QMP_READY || qmp->freed)
-        return;
-    n = recv(qmp->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
-    /* Its end, or an error, is seen by the event loop, too. */
-    if (n > 0 && qmp_feed(qmp, chunk, (size_t)n, &err) < 0)
-        qmp_close(qmp, &err);
+    if (qmp && qmp->state == QMP_READY && !qmp->freed)
+        take_input(qmp, false); /* its end is seen by the event loop */
 }
 
 int qmp_new(sd_event *event, int fd, const struct qmp_handler *handler, void *data,
