@@ -595,7 +595,7 @@ static void test_values_change_while_frames_wait(void **state)
     bool idle = false;
 
     needs_fabric(lab);
-    give_link(lab, &(struct impairment){.delay_ns = 200 * MS});
+    give_link(lab, &(struct impairment){.delay_ns = 2000 * MS});
     for (uint32_t i = 0; i < 50; i++)
         send_number(lab->taps[0], i);
     assert_int_equal(wire_set(lab->wire, 0, NULL, plain, NULL, NULL), 0);
