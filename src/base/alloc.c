@@ -39,6 +39,15 @@ void *xrealloc(void *ptr, size_t count, size_t size)
     return grown;
 }
 
+void *xaligned(size_t alignment, size_t size)
+{
+    void *ptr = aligned_alloc(alignment, size);
+
+    if (!ptr)
+        out_of_memory();
+    return ptr;
+}
+
 char *xstrdup(const char *text)
 {
     return text ? xstrndup(text, SIZE_MAX) : NULL;

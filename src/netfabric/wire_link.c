@@ -4,7 +4,7 @@
  * it, it goes on from there (wire_output.c). Else it waits: a small one as a copy, a large one in
  * the room itself, and the next is read into another one. (A gigabyte of delayed TCP took 0.83 s of
  * a processor when each was copied, and the heap grew and shrank with the queue; it takes 0.50 s
- * now, most of it in the kernel's two copies. See also wire_main.c.) Reading is bounded per turn,
+ * now, most of it in the kernel's two copies. See also wire_room.c.) Reading is bounded per turn,
  * so that a flood on one link does not keep another one waiting.
  *
  * Frames are as on a cable wherever something is decided about each of them: the tap that they come

@@ -13,7 +13,10 @@
 
 /* A frame in the wire's hands. */
 struct wire_frame {
-    uint64_t due_ns;
+    union {
+        uint64_t due_ns;
+        struct wire_frame *next_free; /* a room that nobody uses */
+    };
     uint64_t order;  /* of coming: frames due at one moment leave in it */
     uint64_t bytes;  /* on a cable */
     uint32_t frames; /* on a cable: more than one for a super-frame */
@@ -78,7 +81,7 @@ uint64_t wire_now(void);
  * @ret_size:	Bytes of data that fit
  * Return: frame, owned, nothing filled in */
 struct wire_frame *wire_room(size_t *ret_size);
-/* wire_frame_free() - Forget a frame, or keep its room for the next one. */
+/* wire_frame_free() - Forget a frame; its room, if it has one, is for another. */
 void wire_frame_free(struct wire_frame *frame);
 
 /* wire_output_init() - The way to the guest behind a tap of the wire. */

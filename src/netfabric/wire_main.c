@@ -17,8 +17,7 @@
 
 #define LISTEN_FD 3
 
-/* Free memory that is kept: the frames of 100 ms at 5 Gbit/s. Given back and asked for again with
- * each wave of a delayed TCP flow, it cost a third of the wire's time in page faults. */
+/* Free memory that is kept, as rooms are (wire_room.c), for small frames that wait. */
 #define KEEP_BYTES (64 << 20)
 
 int main(int argc, char **argv)

@@ -29,30 +29,7 @@
 #include "base/cleanup.h"
 #include "netfabric/wire_link_priv.h"
 
-#define FRAME_ROOM  (sizeof(struct virtio_net_hdr) + 66000u) /* 64 KiB, addresses, tags */
 #define BATCH_BYTES (256u << 10) /* what is gathered should still be in the cache when it goes */
-
-/* Rooms that nobody uses just now. */
-static struct wire_frame *spare[WIRE_BATCH];
-static unsigned spare_count;
-
-struct wire_frame *wire_room(size_t *ret_size)
-{
-    struct wire_frame *room =
-        spare_count > 0 ? spare[--spare_count] : xrealloc(NULL, 1, sizeof(*room) + FRAME_ROOM);
-
-    room->is_room = true;
-    *ret_size = FRAME_ROOM;
-    return room;
-}
-
-void wire_frame_free(struct wire_frame *frame)
-{
-    if (frame->is_room && spare_count < WIRE_BATCH)
-        spare[spare_count++] = frame;
-    else
-        free(frame);
-}
 
 /**
  * open_socket() - A packet socket on the guest's tap that a tap of the wire belongs to
