@@ -253,7 +253,7 @@ line() {
 	local log=$LABCTL_STATE/gone/r1/console-0.log pid
 	mkdir -p "$(dirname "$log")"
 	printf 'first\n' >"$log"
-	timeout 20 "$LABCTL" -l gone node log r1 --follow >"$T/seen" 3>&- & pid=$!
+	timeout 200 "$LABCTL" -l gone node log r1 --follow >"$T/seen" 3>&- & pid=$!
 	wait_until 5 grep -q first "$T/seen"
 	printf 'sec' >>"$log"
 	wait_until 5 grep -q sec "$T/seen"

@@ -110,7 +110,7 @@ detach() {
 	[ "$(status_of hello '.nodes[1].state')" = ready ]
 	detach
 	# Any key ends it.
-	printf 'x' | timeout 5 "$LABCTL" console a >/dev/null 2>&1 || true
+	printf 'x' | timeout 60 "$LABCTL" console a >/dev/null 2>&1 || true
 }
 
 @test "progress on a terminal is a live table" {
@@ -148,9 +148,9 @@ detach() {
 }
 
 @test "how much is replayed, and what is no key" {
-	run timeout 10 "$LABCTL" console --replay none a < <(sleep 0.5; printf x)
+	run timeout 60 "$LABCTL" console --replay none a < <(sleep 0.5; printf x)
 	output_lacks 'type and I echo'
-	run timeout 10 "$LABCTL" console --replay lines a < <(sleep 0.5; printf y)
+	run timeout 60 "$LABCTL" console --replay lines a < <(sleep 0.5; printf y)
 	output_has 'type and I echo'
 	expect_status 2 labctl console --detach A a
 	expect_status 2 labctl console --replay much a

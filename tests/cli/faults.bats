@@ -39,13 +39,13 @@ up_with() {
 
 # power_off NODE: what the boot sector does for ^D
 power_off() {
-	printf '\004' | timeout 10 socat -t 1 - "UNIX-CONNECT:$T/run/faults/$1.c0" >/dev/null
+	printf '\004' | timeout 60 socat -t 1 - "UNIX-CONNECT:$T/run/faults/$1.c0" >/dev/null
 }
 
 # qmp NODE COMMAND: by hand, while no engine is connected
 qmp() {
 	printf '{"execute":"qmp_capabilities"}{"execute":"%s"}' "$2" |
-		timeout 10 socat -t 1 - "UNIX-CONNECT:$T/run/faults/$1.qmp" >/dev/null
+		timeout 60 socat -t 1 - "UNIX-CONNECT:$T/run/faults/$1.qmp" >/dev/null
 }
 
 @test "restart: on-failure starts a killed QEMU again, after a pause, and not a guest that powered off" {

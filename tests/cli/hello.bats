@@ -24,12 +24,12 @@ up_hello() {
 echoes() {
 	local node=$1 text=$2 line found=1
 	shift 2
-	coproc CONSOLE { exec timeout 20 "$LABCTL" console "$@" "$node" 2>&1 3>&-; }
+	coproc CONSOLE { exec timeout 100 "$LABCTL" console "$@" "$node" 2>&1 3>&-; }
 	# bash forgets the array once the process has ended.
 	# shellcheck disable=SC2154 # coproc sets CONSOLE_PID
 	local in=${CONSOLE[1]} out=${CONSOLE[0]} pid=$CONSOLE_PID
 	printf '%s\r' "$text" >&"$in"
-	while IFS= read -r -t 10 -u "$out" line; do
+	while IFS= read -r -t 60 -u "$out" line; do
 		[[ $line != *"$text"* ]] || { found=0; break; }
 	done
 	exec {in}>&-
@@ -231,7 +231,7 @@ nothing_is_left() {
 @test "a guest that powers itself off is stopped, not crashed" {
 	up_hello
 	echoes a x
-	coproc CONSOLE { exec timeout 10 "$LABCTL" console a 2>&1 3>&-; }
+	coproc CONSOLE { exec timeout 100 "$LABCTL" console a 2>&1 3>&-; }
 	local in=${CONSOLE[1]} pid=$CONSOLE_PID
 	printf '\004' >&"$in"
 	wait_until 5 state_is hello a stopped

@@ -314,7 +314,7 @@ carrier_at_b() {
 	# By hand, while no engine is connected: QEMU takes one client.
 	kill_engines
 	printf '{"execute":"qmp_capabilities"}{"execute":"stop"}' |
-		timeout 10 socat -t 1 - "UNIX-CONNECT:$T/run/links/a.qmp" >/dev/null
+		timeout 60 socat -t 1 - "UNIX-CONNECT:$T/run/links/a.qmp" >/dev/null
 	wait_until 20 carrier_at_b 0
 	[ "$(status_of links '.nodes[] | select(.name == "a") | .state')" = crashed ]
 	labctl node start a

@@ -39,7 +39,7 @@ port_of() {
 	grep -qi "0100007F:$(printf %04X "$port") 00000000:0000 0A" /proc/net/tcp
 	command -v expect >/dev/null || skip "expect is not installed"
 	cat >"$T/session" <<-EOT
-	set timeout 20
+	set timeout 100
 	log_user 1
 	spawn telnet 127.0.0.1 $port
 	expect {type and I echo} {} timeout {exit 3} eof {exit 4}

@@ -35,7 +35,7 @@ nat_file() {
 
 # greets PORT: sshd's first line, through a forward.
 greets() {
-	timeout 5 socat -T 3 - "TCP:127.0.0.1:$1,connect-timeout=3" </dev/null | grep -q '^SSH-2.0'
+	timeout 30 socat -T 20 - "TCP:127.0.0.1:$1,connect-timeout=20" </dev/null | grep -q '^SSH-2.0'
 }
 
 slirp_pid() {
