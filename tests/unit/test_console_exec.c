@@ -93,6 +93,8 @@ static int shell_start(void **state)
         (void)setenv("HOME", "/", 1);
         (void)setenv("HISTFILE", "/dev/null", 1);
         (void)unsetenv("PROMPT_COMMAND");
+        /* Who runs this in the background may have it ignored, and bash leaves that so. */
+        (void)signal(SIGINT, SIG_DFL);
         if (chdir("/") == 0)
             (void)execvp(argv[0], (char **)argv);
         _exit(127);
