@@ -302,9 +302,12 @@ int limits_check(const struct node_run *node, struct error *err);
 /* limits_apply() - Put a QEMU that has just been started under its node's limits. What cannot be
  * done is told, and no reason not to run. */
 void limits_apply(struct node_run *node);
-/* limits_open() - Make (or find) the lab's cgroup, if a node asks for limits. limits_close() -
- * Remove it; nothing runs any more. */
+/* limits_open() - Make (or find) the lab's cgroup, if a node asks for limits. limits_adopt() - Take
+ * over the one that an earlier engine made.
+ * @path:	As it said, or NULL
+ * limits_close() - Remove it; nothing runs any more. */
 void limits_open(struct lab *lab);
+void limits_adopt(struct lab *lab, const char *path);
 void limits_close(struct lab *lab);
 json_t *limits_json(const struct node_run *node);
 

@@ -8,7 +8,8 @@
  *
  * A lab has a cgroup only if a node asks for limits. QEMU is moved into its own one below that
  * while its guest is still held; the folders go when the lab does (a cgroup's folder can be removed
- * once nothing runs in it), and an engine that takes a lab over finds them by their names. */
+ * once nothing runs in it). The state file tells the next engine where they are: it may have been
+ * started from another session, whose own place in the hierarchy leads elsewhere. */
 
 #include "engine/limits.h"
 
@@ -207,15 +208,39 @@ void limits_apply(struct node_run *node)
               spec->memory_limit ? "no memory_limit" : "no cgroup", node->limits_fault);
 }
 
+/**
+ * cgroup_name() - What the folder of a lab's cgroup is called
+ * @lab:	Lab
+ *
+ * Return: name; caller frees
+ */
+static char *cgroup_name(const struct lab *lab)
+{
+    return xasprintf("labctl-%u-%s", (unsigned)geteuid(), lab->name);
+}
+
 void limits_open(struct lab *lab)
 {
-    _cleanup_free_ char *name = xasprintf("labctl-%u-%s", (unsigned)geteuid(), lab->name);
+    _cleanup_free_ char *name = cgroup_name(lab);
     _cleanup_error_ struct error err = ERROR_INIT;
 
     if (lab->cgroup || lab->cgroup_fault || !lab_wants(lab))
         return;
     if (limits_make(name, &lab->cgroup, &err) < 0)
         lab->cgroup_fault = xstrdup(error_message(&err));
+    else
+        lab_save(lab);
+}
+
+void limits_adopt(struct lab *lab, const char *path)
+{
+    _cleanup_free_ char *name = cgroup_name(lab);
+    const char *last = path ? strrchr(path, '/') : NULL;
+
+    /* The folder is to be emptied and removed one day: it has to be one of ours. */
+    if (last && strncmp(path, CGROUP_ROOT "/", strlen(CGROUP_ROOT) + 1) == 0 &&
+        strcmp(last + 1, name) == 0 && !strstr(path, "/../") && has_controllers(path))
+        lab->cgroup = xstrdup(path);
 }
 
 void limits_close(struct lab *lab)
@@ -223,7 +248,7 @@ void limits_close(struct lab *lab)
     _cleanup_closedir_ DIR *dir = NULL;
     struct dirent *item;
 
-    limits_open(lab); /* an earlier engine may have made it */
+    limits_open(lab); /* an earlier engine may have made it, and not lived to say so */
     dir = lab->cgroup ? opendir(lab->cgroup) : NULL;
     /* The kernel's files in it cannot be removed, and go with it. */
     while (dir && (item = readdir(dir)))

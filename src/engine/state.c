@@ -57,14 +57,15 @@ int lab_state_save(struct lab *lab, struct error *err)
                       node->rebooted, "resets_on", node->resets_on));
     }
     state = json_pack("{s:i, s:s, s:s?, s:s, s:s, s:{s:i, s:I}, s:I, s:b, s:b, s:b, s:o, s:o, s:o, "
-                      "s:o, s:o, s:I}",
+                      "s:o, s:o, s:I, s:s?}",
                       "version", STATE_VERSION, "lab", lab->name, "boot_id", boot_id, "topology",
                       lab->topology->path, "state_dir", lab->state_dir, "fabric", "pid",
                       (int)fabric.pid, "start_time", (json_int_t)fabric.start_time, "up_ns",
                       (json_int_t)lab->up_ns, "running", lab->state == LAB_RUNNING, "stopping",
                       lab->state == LAB_STOPPING, "wipe", lab->wipe_when_down, "nodes", nodes,
                       "links", links, "captures", captures_state(lab), "uplinks", uplinks_save(lab),
-                      "interfaces", network_names(lab), "netns", (json_int_t)lab->netns);
+                      "interfaces", network_names(lab), "netns", (json_int_t)lab->netns, "cgroup",
+                      lab->cgroup);
     if (lab->wire)
         (void)json_object_set_new(state, "wire",
                                   json_pack("{s:i, s:I}", "pid", (int)wire_process(lab->wire).pid,
@@ -329,6 +330,7 @@ int lab_state_adopt(struct lab *lab, json_t *state, struct error *err)
     }
     links_find_wire(lab);
     uplinks_find(lab, json_object_get(state, "uplinks"));
+    limits_adopt(lab, json_string_value(json_object_get(state, "cgroup")));
     adopt_network(lab, state);
     links_adopt(lab);
     uplinks_adopt(lab);

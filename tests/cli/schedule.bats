@@ -92,14 +92,24 @@ states() {
 	expect_status 0 labctl topology up "$T/lim.yaml"
 	[ "$(status_of lim '.nodes[1].limits')" = null ]
 	[ "$(status_of lim '.nodes[0].limits | "\(.cpu_share) \(.memory_limit_mb)"')" = '25 256' ]
-	local pid cgroup
+	local pid cgroup elsewhere
 	pid=$(status_of lim '.nodes[0].pid')
 	case $(status_of lim '.nodes[0].limits.by') in
 	cgroup)
 		cgroup=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
 		[ "$(cat "$cgroup/cpu.weight") $(cat "$cgroup/memory.max")" = "25 $((256 << 20))" ]
+		# The next engine is started from elsewhere in the hierarchy.
+		elsewhere=/sys/fs/cgroup/labctl-test-$$
+		kill_engines
+		if mkdir "$elsewhere" && echo $BASHPID >"$elsewhere/cgroup.procs"; then
+			labctl node restart a
+			grep -q "${cgroup#/sys/fs/cgroup}\$" "/proc/$(status_of lim '.nodes[0].pid')/cgroup"
+			echo $BASHPID >"$(dirname "$(dirname "$cgroup")")/cgroup.procs" || echo $BASHPID >/sys/fs/cgroup/cgroup.procs
+			rmdir "$elsewhere"
+		fi
 		labctl topology down lim
 		[ ! -e "$cgroup" ]
+		[ ! -e "$(dirname "$cgroup")" ]
 		;;
 	nice)
 		status_of lim '.nodes[0].limits.fault' | grep cgroup
