@@ -15,7 +15,12 @@ install_guest() {
 	ln -s /run "$ROOT/var/run"
 	ln -s /run/lock "$ROOT/var/lock"
 	ln -sfn /proc/mounts "$ROOT/etc/mtab"
-	mkdir -p "$ROOT/etc/labctl"
+	# What udev would make of /proc in /dev: rc copies it there, in one go.
+	mkdir -p "$ROOT/etc/labctl" "$ROOT/usr/lib/labctl/dev"
+	ln -s /proc/self/fd "$ROOT/usr/lib/labctl/dev/fd"
+	ln -s fd/0 "$ROOT/usr/lib/labctl/dev/stdin"
+	ln -s fd/1 "$ROOT/usr/lib/labctl/dev/stdout"
+	ln -s fd/2 "$ROOT/usr/lib/labctl/dev/stderr"
 	echo "$NAME" >"$ROOT/etc/labctl/image"
 	echo "$arch_consoles" >"$ROOT/etc/labctl/consoles"
 	# Of libc-bin there stay the locale and what looks things up, not the makers of caches and tables.

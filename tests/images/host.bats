@@ -41,6 +41,11 @@ setup() {
 	! grep -aq $'\x1b' "$DIR/h1.log" || false
 }
 
+@test "what a shell reads by descriptor is there" {
+	[ "$(ask h1 'cat <(echo one) <(echo two) | tr "\n" " "; echo three | cat /dev/stdin')" = 'one two three' ]
+	[ "$(ask h1 'stat -c %a /dev')" = 755 ]
+}
+
 @test "typed UTF-8 is letters, to the shell and to the terminal" {
 	# The shell's echo, not only what the command prints; rubbed out, a letter goes whole.
 	[ "$(ask h1 'echo grüße €')" = 'grüße €' ]
