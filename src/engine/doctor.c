@@ -12,6 +12,7 @@
 
 #include "appliance/appliance.h"
 #include "base/alloc.h"
+#include "base/cgroup.h"
 #include "base/confine.h"
 #include "base/file.h"
 #include "base/paths.h"
@@ -22,7 +23,6 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/host.h"
-#include "engine/limits.h"
 #include "netfabric/fabric.h"
 
 /**
@@ -50,10 +50,10 @@ static void check_limits(json_t *items)
 {
     _cleanup_free_ char *name = xasprintf("labctl-doctor-%d", (int)getpid()), *path = NULL;
     _cleanup_error_ struct error err = ERROR_INIT;
-    bool ok = limits_make(name, &path, &err) == 0;
+    bool ok = cgroup_make(name, &path, &err) == 0;
 
     if (ok)
-        (void)rmdir(path);
+        (void)cgroup_remove(path);
     add_item(items, "limits (cgroup v2)", false, ok, ok ? path : error_message(&err), err.hint);
 }
 

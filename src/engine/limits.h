@@ -9,15 +9,6 @@
 
 #include "base/error.h"
 
-/* limits_own_path() - Path of a process's cgroup v2 from the text of /proc/PID/cgroup, NULL if it
- * has none. Caller frees. */
-char *limits_own_path(const char *text);
-/* limits_make() - Make a cgroup in which limits can be set, as near above this process's own as may
- * be.
- * @name:	Of the folder
- * @ret_path:	Caller frees
- * Return: 0 or -errno with the reason, and what to do */
-int limits_make(const char *name, char **ret_path, struct error *err);
 /* limits_write() - Put a process under limits.
  * @dir:	Its cgroup, which is there
  * @cpu_share:	1 to 10000, 0: left alone

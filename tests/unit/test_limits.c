@@ -19,20 +19,35 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/cgroup.h"
 #include "base/file.h"
 #include "engine/limits.h"
 
 static void test_own_path(void **state)
 {
-    _cleanup_free_ char *only = limits_own_path("0::/user.slice/a b.scope\n");
-    _cleanup_free_ char *hybrid = limits_own_path("8:memory:/x\n0::/\n");
+    _cleanup_free_ char *only = cgroup_own_path("0::/user.slice/a b.scope\n");
+    _cleanup_free_ char *hybrid = cgroup_own_path("8:memory:/x\n0::/\n");
 
     (void)state;
     assert_string_equal(only, "/user.slice/a b.scope");
     assert_string_equal(hybrid, "/");
-    assert_null(limits_own_path("8:memory:/x\n10::/y\n"));
-    assert_null(limits_own_path(""));
-    assert_null(limits_own_path(NULL));
+    assert_null(cgroup_own_path("8:memory:/x\n10::/y\n"));
+    assert_null(cgroup_own_path(""));
+    assert_null(cgroup_own_path(NULL));
+}
+
+/* What a state file says is believed only of a folder that can be the lab's cgroup. */
+static void test_is(void **state)
+{
+    (void)state;
+    assert_true(cgroup_is("/sys/fs/cgroup/labctl-0-ring", "labctl-0-ring"));
+    assert_true(cgroup_is("/sys/fs/cgroup/user.slice/labctl-0-ring", "labctl-0-ring"));
+    assert_false(cgroup_is("/sys/fs/cgroup/user.slice", "labctl-0-ring"));
+    assert_false(cgroup_is("/sys/fs/cgroup/../../home/labctl-0-ring", "labctl-0-ring"));
+    assert_false(cgroup_is("/home/labctl-0-ring", "labctl-0-ring"));
+    assert_false(cgroup_is("labctl-0-ring", "labctl-0-ring"));
+    assert_false(cgroup_is("", ""));
+    assert_false(cgroup_is(NULL, "labctl-0-ring"));
 }
 
 static void test_nice(void **state)
@@ -87,7 +102,7 @@ static void test_make(void **state)
     pid_t child;
 
     (void)state;
-    if (limits_make(name, &path, &err) < 0) {
+    if (cgroup_make(name, &path, &err) < 0) {
         assert_non_null(err.hint);
         (void)printf("no cgroup to try: %s\n", error_message(&err));
         return;
@@ -104,17 +119,17 @@ static void test_make(void **state)
     has(below, "memory.max", "67108864\n");
     (void)kill(child, SIGKILL);
     (void)waitpid(child, NULL, 0);
-    assert_int_equal(rmdir(below), 0);
-    assert_int_equal(rmdir(path), 0);
+    assert_true(cgroup_is(path, name));
+    assert_int_equal(cgroup_remove(path), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(cgroup_remove(path), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_path),
-        cmocka_unit_test(test_nice),
-        cmocka_unit_test(test_write),
-        cmocka_unit_test(test_make),
+        cmocka_unit_test(test_own_path), cmocka_unit_test(test_is),   cmocka_unit_test(test_nice),
+        cmocka_unit_test(test_write),    cmocka_unit_test(test_make),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

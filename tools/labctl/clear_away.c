@@ -21,6 +21,7 @@
 #include <jansson.h>
 
 #include "base/alloc.h"
+#include "base/cgroup.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/process.h"
@@ -113,9 +114,12 @@ static void end_named(json_t *object)
 /**
  * end_by_state() - End all that the state file names
  * @dir:	Run folder
+ * @lab:	Its lab
  */
-static void end_by_state(const char *dir)
+static void end_by_state(const char *dir, const char *lab)
 {
+    _cleanup_free_ char *name = cgroup_lab_name(lab);
+    const char *cgroup;
     _cleanup_free_ char *path = path_join(dir, "state.json"), *data = NULL;
     size_t size = 0, i;
     json_t *state, *item;
@@ -131,6 +135,9 @@ static void end_by_state(const char *dir)
         end_named(item);
     end_named(json_object_get(state, "fabric"));
     end_named(json_object_get(state, "wire"));
+    cgroup = json_string_value(json_object_get(state, "cgroup"));
+    if (cgroup_is(cgroup, name))
+        (void)cgroup_remove(cgroup); /* nothing runs in it any more */
     json_decref(state);
 }
 
@@ -176,7 +183,7 @@ int clear_away(const char *lab, struct error *err)
     if (r < 0)
         return r;
     if (!lab_is_stale(lab))
-        end_by_state(dir);
+        end_by_state(dir, lab);
     leftovers_end_processes(lab); /* what neither answered nor was written down */
     return dir_remove_tree(dir, err);
 }

@@ -8,7 +8,8 @@
  * end with the namespace's fabric, and their lab's state names them.
  *
  * Namespaces, taps, links and the ends of them on the host live exactly as long as processes hold
- * them, sockets lie in the folder: so nothing else is to be looked for. Labs of others, and of
+ * them, sockets lie in the folder, and the state in it names a lab's cgroup: so nothing else is to
+ * be looked for. Labs of others, and of
  * another LABCTL_RUN, are none of our business. */
 
 #include "labctl/leftovers.h"
