@@ -92,22 +92,25 @@ states() {
 	expect_status 0 labctl topology up "$T/lim.yaml"
 	[ "$(status_of lim '.nodes[1].limits')" = null ]
 	[ "$(status_of lim '.nodes[0].limits | "\(.cpu_share) \(.memory_limit_mb)"')" = '25 256' ]
-	local pid cgroup elsewhere
+	local pid cgroup home elsewhere
 	pid=$(status_of lim '.nodes[0].pid')
 	case $(status_of lim '.nodes[0].limits.by') in
 	cgroup)
 		cgroup=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
 		[ "$(cat "$cgroup/cpu.weight") $(cat "$cgroup/memory.max")" = "25 $((256 << 20))" ]
 		# The next engine is started from elsewhere in the hierarchy.
+		home=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/$BASHPID/cgroup)
 		elsewhere=/sys/fs/cgroup/labctl-test-$$
 		kill_engines
-		if mkdir "$elsewhere" && echo $BASHPID >"$elsewhere/cgroup.procs"; then
+		if mkdir "$elsewhere" 2>/dev/null && echo $BASHPID >"$elsewhere/cgroup.procs"; then
 			labctl node restart a
 			grep -q "${cgroup#/sys/fs/cgroup}\$" "/proc/$(status_of lim '.nodes[0].pid')/cgroup"
-			echo $BASHPID >"$(dirname "$(dirname "$cgroup")")/cgroup.procs" || echo $BASHPID >/sys/fs/cgroup/cgroup.procs
-			rmdir "$elsewhere"
 		fi
 		labctl topology down lim
+		if [ -d "$elsewhere" ]; then
+			echo $BASHPID >"$home/cgroup.procs"
+			wait_until 10 rmdir "$elsewhere" # what served the lab may be about to end
+		fi
 		[ ! -e "$cgroup" ]
 		[ ! -e "$(dirname "$cgroup")" ]
 		;;
