@@ -10,8 +10,7 @@
 void *xmalloc0(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 /* xrealloc() - Resize to @count items of @size bytes; new bytes are not zeroed. */
 void *xrealloc(void *ptr, size_t count, size_t size) __attribute__((returns_nonnull));
-/* xaligned() - @size bytes, not zeroed, at a multiple of @alignment, which is a power of two and
- * divides
+/* xaligned() - @size bytes, not zeroed, at a multiple of @alignment, a power of two that divides
  * @size. */
 void *xaligned(size_t alignment, size_t size) __attribute__((malloc, returns_nonnull));
 /* xstrdup() - Copy a string; NULL gives NULL. */

@@ -46,6 +46,15 @@ static bool has_controllers(const char *dir)
     return access(cpu, W_OK) == 0 && access(memory, W_OK) == 0;
 }
 
+int cgroup_write(const char *dir, const char *file, const char *value, struct error *err)
+{
+    _cleanup_free_ char *path = path_join(dir, file);
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    int r = fd < 0 ? -errno : write_all(fd, value, strlen(value));
+
+    return r < 0 ? error_errno(err, -r, "%s: write %s", path, value) : 0;
+}
+
 /**
  * give_controllers() - Let a cgroup's controllers reach those below it
  * @dir:	Cgroup
@@ -54,11 +63,7 @@ static bool has_controllers(const char *dir)
  */
 static int give_controllers(const char *dir)
 {
-    static const char words[] = "+cpu +memory";
-    _cleanup_free_ char *path = path_join(dir, "cgroup.subtree_control");
-    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-    return fd < 0 ? -errno : write_all(fd, words, sizeof(words) - 1);
+    return cgroup_write(dir, "cgroup.subtree_control", "+cpu +memory", NULL);
 }
 
 /**

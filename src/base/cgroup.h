@@ -17,6 +17,9 @@ char *cgroup_own_path(const char *text);
  * @ret_path:	Caller frees
  * Return: 0 or -errno with the reason, and what to do */
 int cgroup_make(const char *name, char **ret_path, struct error *err);
+/* cgroup_write() - Write into a file of a cgroup.
+ * Return: 0 or -errno */
+int cgroup_write(const char *dir, const char *file, const char *value, struct error *err);
 /* cgroup_lab_name() - What the folder of a lab's cgroup is called. Caller frees. */
 char *cgroup_lab_name(const char *lab);
 /* cgroup_is() - Whether a path, from a file, is that of a cgroup of this name. */

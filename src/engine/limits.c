@@ -23,24 +23,6 @@
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
-/**
- * write_value() - Write into a file of a cgroup
- * @dir:	Cgroup
- * @file:	File
- * @value:	What
- * @err:	Error to fill
- *
- * Return: 0 or -errno
- */
-static int write_value(const char *dir, const char *file, const char *value, struct error *err)
-{
-    _cleanup_free_ char *path = path_join(dir, file);
-    _cleanup_close_ int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    int r = fd < 0 ? -errno : write_all(fd, value, strlen(value));
-
-    return r < 0 ? error_errno(err, -r, "%s: write %s", path, value) : 0;
-}
-
 int limits_write(const char *dir, unsigned cpu_share, uint64_t memory, pid_t pid, struct error *err)
 {
     _cleanup_free_ char *share = xasprintf("%u", cpu_share), *process = xasprintf("%d", (int)pid);
@@ -48,10 +30,10 @@ int limits_write(const char *dir, unsigned cpu_share, uint64_t memory, pid_t pid
     int r = 0;
 
     if (cpu_share)
-        r = write_value(dir, "cpu.weight", share, err);
+        r = cgroup_write(dir, "cpu.weight", share, err);
     if (r == 0 && memory)
-        r = write_value(dir, "memory.max", bytes, err);
-    return r < 0 ? r : write_value(dir, "cgroup.procs", process, err);
+        r = cgroup_write(dir, "memory.max", bytes, err);
+    return r < 0 ? r : cgroup_write(dir, "cgroup.procs", process, err);
 }
 
 int limits_nice(unsigned cpu_share)

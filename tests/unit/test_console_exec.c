@@ -227,7 +227,7 @@ static void bash_commands(void **state)
     expect_run(shell, "cd /tmp; printf 'elsewhere'", 0, "elsewhere");
     expect_run(shell, "cd /", 0, "");
     expect_run(shell, "echo 'h1:/# '", 0, "h1:/# \n");
-    expect_run(shell, "printf 'h1:/# is not the end\\n'", 0, "h1:/# is not the end\n");
+    expect_run(shell, "printf 'h1:/# '; echo 'is not the end'", 0, "h1:/# is not the end\n");
     expect_run(shell, "printf '10%%\\r20%%\\n\\033[31mred\\033[0m\\n'", 0, "20%\nred\n");
     expect_run(shell, "echo a; sleep 0.3; echo b", 0, "a\nb\n");
     expect_run(shell, "seq 3", 0, "1\n2\n3\n");

@@ -104,8 +104,8 @@ static void test_make(void **state)
     (void)state;
     if (cgroup_make(name, &path, &err) < 0) {
         assert_non_null(err.hint);
-        (void)printf("no cgroup to try: %s\n", error_message(&err));
-        return;
+        (void)printf("SKIP: %s\n", error_message(&err));
+        skip();
     }
     below = path_join(path, "node");
     assert_int_equal(mkdir(below, 0755), 0);

@@ -112,21 +112,29 @@ static void end_named(json_t *object)
 }
 
 /**
- * end_by_state() - End all that the state file names
+ * read_state() - What the engine wrote down last
  * @dir:	Run folder
- * @lab:	Its lab
+ *
+ * Return: new reference; NULL: it cannot be read
  */
-static void end_by_state(const char *dir, const char *lab)
+static json_t *read_state(const char *dir)
 {
-    _cleanup_free_ char *name = cgroup_lab_name(lab);
-    const char *cgroup;
     _cleanup_free_ char *path = path_join(dir, "state.json"), *data = NULL;
-    size_t size = 0, i;
-    json_t *state, *item;
+    size_t size = 0;
 
-    if (file_read(path, STATE_MAX, &data, &size, NULL) < 0)
-        return;
-    state = json_loadb(data, size, 0, NULL);
+    return file_read(path, STATE_MAX, &data, &size, NULL) < 0 ? NULL
+                                                              : json_loadb(data, size, 0, NULL);
+}
+
+/**
+ * end_by_state() - End all that the state file names
+ * @state:	What it says, or NULL
+ */
+static void end_by_state(json_t *state)
+{
+    json_t *item;
+    size_t i;
+
     json_array_foreach (json_object_get(state, "nodes"), i, item)
         end_named(item);
     json_array_foreach (json_object_get(state, "uplinks"), i, item)
@@ -135,10 +143,23 @@ static void end_by_state(const char *dir, const char *lab)
         end_named(item);
     end_named(json_object_get(state, "fabric"));
     end_named(json_object_get(state, "wire"));
-    cgroup = json_string_value(json_object_get(state, "cgroup"));
-    if (cgroup_is(cgroup, name))
-        (void)cgroup_remove(cgroup); /* nothing runs in it any more */
-    json_decref(state);
+}
+
+/**
+ * remove_cgroup() - Remove the lab's cgroup, in which nothing runs any more
+ * @state:	What the state file says, or NULL
+ * @lab:	Lab
+ * @err:	Error to fill
+ *
+ * Return: 0 or -errno
+ */
+static int remove_cgroup(json_t *state, const char *lab, struct error *err)
+{
+    const char *path = json_string_value(json_object_get(state, "cgroup"));
+    _cleanup_free_ char *name = cgroup_lab_name(lab);
+    int r = cgroup_is(path, name) ? cgroup_remove(path) : 0;
+
+    return r < 0 ? error_errno(err, -r, "%s", path) : 0;
 }
 
 /**
@@ -173,6 +194,7 @@ int clear_away(const char *lab, struct error *err)
 {
     _cleanup_free_ char *dir = lab_run_dir(lab);
     _cleanup_close_ int lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    json_t *state;
     int r;
 
     if (lock < 0)
@@ -182,8 +204,10 @@ int clear_away(const char *lab, struct error *err)
     r = end_by_sockets(dir, err);
     if (r < 0)
         return r;
-    if (!lab_is_stale(lab))
-        end_by_state(dir, lab);
+    state = lab_is_stale(lab) ? NULL : read_state(dir);
+    end_by_state(state);
     leftovers_end_processes(lab); /* what neither answered nor was written down */
-    return dir_remove_tree(dir, err);
+    r = remove_cgroup(state, lab, err);
+    json_decref(state);
+    return r < 0 ? r : dir_remove_tree(dir, err);
 }

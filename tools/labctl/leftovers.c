@@ -9,8 +9,7 @@
  *
  * Namespaces, taps, links and the ends of them on the host live exactly as long as processes hold
  * them, sockets lie in the folder, and the state in it names a lab's cgroup: so nothing else is to
- * be looked for. Labs of others, and of
- * another LABCTL_RUN, are none of our business. */
+ * be looked for. Labs of others, and of another LABCTL_RUN, are none of our business. */
 
 #include "labctl/leftovers.h"
 
